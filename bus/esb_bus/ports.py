@@ -39,6 +39,9 @@ class Mapper(Protocol):
             RetryableError, EndpointDown: the source could not be asked.
         """
 
+    async def published(self, events: Sequence[AnyEnvelope]) -> None:
+        """Take note that `events` are confirmed, so that the same content is not published again. May forget."""
+
 
 class Transform(Protocol):
     """One event → documents for one endpoint. Pure: no clock, no broker, no HTTP, no logger."""
