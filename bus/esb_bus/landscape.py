@@ -205,8 +205,8 @@ class Limits(Strict):
     hold_s: Annotated[float, Field(gt=0, le=1800)] = 600
     retry_delays_s: tuple[Annotated[float, Field(gt=0)], ...] = (1, 5, 15, 60, 120, 300)
     park_retry_s: Annotated[float, Field(gt=0)] = 300
-    park_attempts: Annotated[int, Field(ge=1)] = 2000
-    """Attempts of a parked message before it becomes a dead letter: about a week at the usual pace."""
+    give_up_s: Annotated[float, Field(gt=0)] = 7 * 86400
+    """Age of the first failure at which a waiting message becomes a dead letter, `retries_exhausted`."""
     history_days: Annotated[int, Field(ge=1)] = 30
     backlog_alarm_messages: Annotated[int, Field(ge=1)] = 10_000
     backlog_alarm_s: Annotated[float, Field(gt=0)] = 3600

@@ -17,12 +17,15 @@ class NativeMessage:
 
     `thread` is the native object the message is about (`order/website.shop/10015`), as far as it can be told
     without understanding the message; None when it cannot. `kind` is the adapter's name for the shape of the body.
+    `version` grows with the state of that object (the source's modification time in milliseconds, or the time of
+    arrival when the message only says "look again"); None when it cannot be told: a newer one supersedes a dead letter.
     """
 
     endpoint: str
     kind: str
     body: bytes
     thread: str | None = None
+    version: int | None = None
     received_at: datetime | None = None
     correlation_id: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
