@@ -42,6 +42,7 @@ def claim(directory: Path) -> Claim | None:
 
 def claim_near(directory: Path) -> Claim:
     """Take the directory or the first free one beside it (`demo`, `demo-2`, …): two runs at once do not collide."""
+    directory = directory.absolute()
     for number in range(1, _NEIGHBOURS + 1):
         name = directory.name if number == 1 else f"{directory.name}-{number}"
         taken = claim(directory.with_name(name))

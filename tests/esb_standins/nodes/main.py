@@ -1,7 +1,4 @@
-"""Command line: long-lived private servers, for work by hand.
-
-    python -m esb_standins.nodes start --run-dir .run/nodes/dev
-"""
+"""Command line `python -m esb_standins.nodes`: long-lived private servers, for work by hand."""
 
 import argparse
 import asyncio
@@ -11,8 +8,8 @@ from pathlib import Path
 
 from esb_standins.nodes.claim import claim
 from esb_standins.nodes.errors import NodeError, NodeFailed
-from esb_standins.nodes.private import addresses, cache_of, end_leftovers, is_running, plan_servers
 from esb_standins.nodes.packages import binaries
+from esb_standins.nodes.private import addresses, cache_of, end_leftovers, is_running, plan_servers
 from esb_standins.nodes.server import write_private
 
 URLS_FILE = "urls.env"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from esb_standins.nodes import plugins
 from esb_standins.nodes.errors import NodesUnavailable
 from esb_standins.nodes.packages import Binaries
 from esb_standins.nodes.ports import LOOPBACK, free_ports
@@ -42,25 +43,31 @@ def rabbitmq_plan(directory: Path, binaries: Binaries) -> Plan[RabbitAddress]:
     """Plan a node with new ports and a new password."""
     if any(letter.isspace() for letter in str(directory)):
         raise NodesUnavailable(f"{directory}: RabbitMQ's scripts cannot run in a path with spaces")
-    address = RabbitAddress(*free_ports(4), user="esb", password=secrets.token_urlsafe(18))
+    address = new_address()
     return Plan(
         name="RabbitMQ",
         directory=directory,
         address=address,
-        command=(str(binaries.rabbitmq_home / "sbin/rabbitmq-server"), *erlang_arguments(address, directory)),
+        command=(str(directory / "server/sbin/rabbitmq-server"), *erlang_arguments(address, directory)),
         environment=environment(address, directory, binaries),
         files={
             "home/.erlang.cookie": secrets.token_hex(20),
             "rabbitmq.conf": configuration(address),
-            "enabled_plugins": "[rabbitmq_management,rabbitmq_stream].\n",
+            "enabled_plugins": f"[{','.join(plugins.ENABLED)}].\n",
         },
         programs={"bin/erl": erl_script(binaries)},
-        folders=("bin", "home", "data", "log"),
+        folders=("bin", "home", "data", "log", "server/plugins"),
+        links=plugins.links(binaries.rabbitmq_home),
         answers=is_ready,
         start_s=60,
         # A clean stop of an idle node takes about seven seconds; a busy one gets more.
         stop_s=30,
     )
+
+
+def new_address() -> RabbitAddress:
+    amqp, management, stream, distribution = free_ports(4)
+    return RabbitAddress(amqp, management, stream, distribution, user="esb", password=secrets.token_urlsafe(18))
 
 
 def configuration(address: RabbitAddress) -> str:
@@ -107,6 +114,7 @@ def environment(address: RabbitAddress, directory: Path, binaries: Binaries) -> 
         "LD_LIBRARY_PATH": binaries.library_path(),
         # Makes RabbitMQ's script replace itself by the runtime instead of staying in front of it.
         "RUNNING_UNDER_SYSTEMD": "true",
+        "RABBITMQ_SCRIPTS_DIR": str(directory / "server/sbin"),
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
         "RABBITMQ_CONFIG_FILE": str(directory / "rabbitmq.conf"),
         "RABBITMQ_ADVANCED_CONFIG_FILE": str(directory / "advanced.config"),

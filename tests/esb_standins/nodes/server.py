@@ -31,6 +31,7 @@ class Plan(Generic[Address]):
         files: content by path within the folder; readable for the owner only.
         programs: likewise, and executable.
         folders: made empty.
+        links: symbolic links by path within the folder.
         answers: tells whether the server does its work, not merely lives.
         start_s: seconds it may take to come up.
         stop_s: seconds it may take to end when asked.
@@ -47,6 +48,7 @@ class Plan(Generic[Address]):
     stop_s: float
     programs: Mapping[str, str] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+    links: Mapping[str, Path] = field(default_factory=dict)
 
 
 class PrivateServer(Generic[Address]):
@@ -131,6 +133,8 @@ def prepare(plan: Plan[Any]) -> None:
         write_private(plan.directory / name, text)
     for name, text in plan.programs.items():
         write_private(plan.directory / name, text, mode=0o700)
+    for name, target in plan.links.items():
+        (plan.directory / name).symlink_to(target)
     write_private(plan.directory / ADDRESS_FILE, json.dumps(asdict(plan.address)))
 
 

@@ -91,7 +91,7 @@ async def _private(run_dir: Path, *, rabbitmq: bool, redis: bool) -> AsyncIterat
     if not rabbitmq and not redis:
         yield Servers(None, None)
         return
-    with claim_near(run_dir.absolute()) as claimed:
+    with claim_near(run_dir) as claimed:
         servers = await asyncio.to_thread(
             plan_servers, claimed.directory, lock=claimed.descriptor, rabbitmq=rabbitmq, redis=redis
         )
