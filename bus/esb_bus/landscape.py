@@ -256,12 +256,13 @@ class Landscape(Strict):
     def targets(self, event_type: str, legal_entity: str, objectkey: str) -> tuple[str, ...]:
         """Return every endpoint an event goes to: by routes, or back to its source for our own outcomes."""
         if event_type in OUTCOME_TYPES:
-            return self._interested_portals(objectkey)
+            return self.interested_portals(objectkey)
         if event_type.startswith("endpoint."):
             return ()
         return self.route(event_type, legal_entity)
 
-    def _interested_portals(self, objectkey: str) -> tuple[str, ...]:
+    def interested_portals(self, objectkey: str) -> tuple[str, ...]:
+        """Return the portals that may have a deal about an order (or its invoice): born there, or made by a shop."""
         origin = objectkey.split("/")[1]
         return tuple(
             f"{BITRIX24_KIND}.{name}"
