@@ -49,7 +49,7 @@ class Mapper(Protocol):
 class Transform(Protocol):
     """One event → documents for one endpoint. Pure: no clock, no broker, no HTTP, no logger."""
 
-    def __call__(self, event: AnyEnvelope, endpoint: str, landscape: Landscape) -> Sequence[Document]: ...
+    def __call__(self, event: AnyEnvelope, endpoint: str, landscape: Landscape, /) -> Sequence[Document]: ...
 
 
 class WriteGuard(Protocol):
