@@ -1,0 +1,41 @@
+# Every target does its own set-up; `make` alone lists them.
+
+PYTHON_BIN := .venv/bin/python
+ARGS ?=
+SOURCES := schemas bus adapters transformers tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test bench lint format lock image-rehearsal clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
+
+setup: ## virtual environment with the locked dependencies
+	@deploy/setup.sh
+
+demo: setup ## the company of three legal entities on stand-ins; ARGS="--keep" leaves it running
+	@.venv/bin/esb demo $(ARGS)
+
+test: setup lint ## all checks and tests, on a real RabbitMQ and Redis; ARGS="-k word" picks some
+	@$(PYTHON_BIN) -m pytest --cov --cov-report=term $(ARGS)
+
+bench: setup ## speed and memory; writes .run/bench.json
+	@$(PYTHON_BIN) tests/bench/main.py $(ARGS)
+
+lint: setup ## format, lint, types and layers
+	@.venv/bin/ruff format --check --quiet $(SOURCES)
+	@.venv/bin/ruff check --quiet $(SOURCES)
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+
+format: setup ## let ruff repair what it can
+	@.venv/bin/ruff check --quiet --fix $(SOURCES); .venv/bin/ruff format --quiet $(SOURCES)
+
+lock: ## choose the versions of the dependencies anew
+	@deploy/lock.sh
+
+image-rehearsal: ## the build steps of deploy/Dockerfile, without an engine
+	@deploy/rehearse-image.sh
+
+clean: ## stop private servers of this checkout and remove .venv and .run
+	@deploy/clean.sh
