@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fault(client: httpx.Client, args: argparse.Namespace) -> list[httpx.Response]:
-    names = ("kind", "seconds", "lasts", "share", "methods", "sets", "numbers", "count", "seed")
+    names = ("kind", "seconds", "lasts", "share", "methods", "sets", "numbers", "count", "until", "seed")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     return [client.put(f"/faults/{args.name}", json=given)]
 
@@ -116,6 +116,7 @@ def _add_fault(fault: argparse.ArgumentParser) -> None:
         fault.add_argument(option, type=float)
     for option in ("--methods", "--sets", "--numbers"):
         fault.add_argument(option, nargs="+")
+    fault.add_argument("--until")
     for option in ("--count", "--seed"):
         fault.add_argument(option, type=int)
 

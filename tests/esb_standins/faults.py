@@ -36,6 +36,7 @@ class Fault:
         sets: entity sets (1C), REST methods (Bitrix24) or resources (shop) hit; empty means all.
         numbers: document numbers or keys hit, for kinds that look at one object; empty means all.
         count: how many requests are hit before the fault clears itself; None means no limit.
+        until: for `period_closed`, the last closed day (2026-01-31); None closes everything up to today.
         seed: start of the generator behind `share`.
     """
 
@@ -47,6 +48,7 @@ class Fault:
     sets: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     count: int | None = None
+    until: str | None = None
     seed: int = 1
 
     @classmethod

@@ -54,8 +54,11 @@ class Standin(Protocol):
     name: str
     kind: str
     path: str
-    app: ASGIApp
     faults: FaultBox
+
+    @property
+    def app(self) -> ASGIApp:
+        """The application, misbehaving as the fault box says."""
 
     async def start(self, url: str) -> None:
         """Begin background work; `url` is the address the stand-in is served at, without `path`."""

@@ -107,7 +107,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Numbering:
-    """How `field` (`Number` of a document, `Code` of a catalog) is given. `period`: year, day or none (the whole set)."""
+    """How `field` (`Number` of a document, `Code` of a catalog) is given; `period` is year, day or none."""
 
     field: str
     length: int
