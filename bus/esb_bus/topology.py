@@ -41,7 +41,6 @@ H_SEQUENCE = "x-esb-sequence"
 H_LETTER = "x-esb-letter"
 H_REPLAYABLE = "x-esb-replayable"
 H_REPLAYED = "x-esb-replay-count"
-H_IN_DOUBT = "x-esb-in-doubt"
 H_COMMAND = "x-esb-command"
 
 

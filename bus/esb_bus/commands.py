@@ -1,0 +1,192 @@
+"""Commands travel through the queue they are about, so that the one active consumer obeys them, in its own time.
+
+`tick`    keeps a standby from sleeping through a take-over and lets the active consumer compare its counts.
+`replay`  takes letters out of `.dead` and puts them back to work, in order per thread.
+`drop`    takes letters out for good.
+
+The answer goes to the command's reply queue, if it names one: `{"request", "done", "total", "finished"}`.
+"""
+
+import asyncio
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+import structlog
+
+from esb_bus.browse import Browser, browse
+from esb_bus.deadletter import replay_of
+from esb_bus.errors import EsbError
+from esb_bus.threads import marks_of
+from esb_bus.topology import H_COMMAND, dead_queue, parked_queue
+from esb_bus.wire import Delivery, Outgoing
+
+if TYPE_CHECKING:
+    from esb_bus.session import Session
+
+THREADS_AT_ONCE = 256
+MAX_BYTES_IN_HAND = 64 * 1024 * 1024
+REPORT_EVERY = 200
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What is asked of the active consumer of a queue."""
+
+    name: Literal["tick", "replay", "drop"]
+    letters: tuple[str, ...] = ()
+    request: str = ""
+    reply_to: str = ""
+    rate_per_s: float = 0
+    """At most so many letters a second; 0 means as fast as it goes."""
+
+
+def command_message(queue: str, command: Command) -> Outgoing:
+    return Outgoing(
+        body=orjson.dumps(
+            {
+                "letters": command.letters,
+                "request": command.request,
+                "reply_to": command.reply_to,
+                "rate_per_s": command.rate_per_s,
+            }
+        ),
+        routing_key=queue,
+        message_id=f"command/{uuid.uuid4()}",
+        headers={H_COMMAND: command.name},
+        content_type="application/json",
+    )
+
+
+def read_command(delivery: Delivery) -> Command:
+    wire: dict[str, Any] = orjson.loads(delivery.body)
+    return Command(
+        name=delivery.headers[H_COMMAND],
+        letters=tuple(wire.get("letters", ())),
+        request=str(wire.get("request", "")),
+        reply_to=str(wire.get("reply_to", "")),
+        rate_per_s=float(wire.get("rate_per_s", 0)),
+    )
+
+
+async def obey(session: "Session", delivery: Delivery) -> None:
+    """Carry out one command. An unreadable one is logged and dropped: it carries no data of the business."""
+    try:
+        command = read_command(delivery)
+    except (ValueError, TypeError, AttributeError) as error:
+        log.warning("command.unreadable", queue=session.options.queue, reason=str(error))
+        return
+    if command.name == "tick":
+        await _compare_counts(session)
+    else:
+        await _Taking(session, command).run()
+
+
+async def _compare_counts(session: "Session") -> None:
+    """Read the threads anew when `.dead` or `.parked` hold other numbers than we think (a person moved letters)."""
+    threads, queue = session.threads, session.options.queue
+    resting = sum(1 for held in threads.letters.values() for letter in held if letter not in threads.replaying)
+    counts = await session.link.ready_count(dead_queue(queue)), await session.link.ready_count(parked_queue(queue))
+    if counts != (resting, threads.parked.total()) and session.is_active:
+        await session.read_threads()
+        session.pass_wanted.set()
+
+
+@dataclass(slots=True)
+class _Taking:
+    """Letters on their way out of `.dead`."""
+
+    session: "Session"
+    command: Command
+    done: int = 0
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(THREADS_AT_ONCE))
+    bytes_in_hand: int = 0
+    is_cut_short: bool = False
+
+    async def run(self) -> None:
+        wanted = set(self.command.letters)
+        while wanted:
+            before = self.done
+            wanted -= await self._round(wanted)
+            if not self.is_cut_short or self.done == before:
+                break
+            self.is_cut_short = False
+        log.info("letters.taken", queue=self.session.options.queue, command=self.command.name, count=self.done)
+        await self._report(finished=True)
+
+    async def _round(self, wanted: set[str]) -> set[str]:
+        """Take out as many of the wanted letters as fit into memory, oldest first in every thread."""
+        self.bytes_in_hand = 0
+        queue = dead_queue(self.session.options.queue)
+        async with browse(self.session.link, queue, lambda d: self._wants(d, wanted)) as browser:
+            chosen: dict[str, list[Delivery]] = defaultdict(list)
+            async for delivery in browser.messages():
+                if _letter(delivery) in wanted and not self._was_dropped(delivery):
+                    chosen[marks_of(delivery.message_id, delivery.headers).thread].append(delivery)
+            async with asyncio.TaskGroup() as tasks:
+                for letters in chosen.values():
+                    letters.sort(key=lambda one: marks_of(one.message_id, one.headers).sequence)
+                    tasks.create_task(self._take_thread(letters, browser))
+        return {_letter(delivery) for letters in chosen.values() for delivery in letters}
+
+    def _wants(self, delivery: Delivery, wanted: set[str]) -> bool:
+        if self.command.name == "drop" or _letter(delivery) not in wanted or self.is_cut_short:
+            return False
+        if self.bytes_in_hand + delivery.size_bytes > MAX_BYTES_IN_HAND and self.bytes_in_hand:
+            self.is_cut_short = True
+            return False
+        self.bytes_in_hand += delivery.size_bytes
+        return True
+
+    def _was_dropped(self, delivery: Delivery) -> bool:
+        return self.command.name == "replay" and not delivery.body and delivery.size_bytes > 0
+
+    async def _take_thread(self, letters: list[Delivery], browser: Browser) -> None:
+        async with self.slots:
+            for delivery in letters:
+                await self._take(delivery, browser)
+                self.done += 1
+                if self.done % REPORT_EVERY == 0:
+                    await self._report(finished=False)
+                if self.command.rate_per_s:
+                    await asyncio.sleep(THREADS_AT_ONCE / self.command.rate_per_s)
+
+    async def _take(self, delivery: Delivery, browser: Browser) -> None:
+        mark = marks_of(delivery.message_id, delivery.headers)
+        letter = _letter(delivery)
+        if self.command.name == "replay":
+            # Known before it is published: it may come back to us faster than the confirm.
+            self.session.threads.buried(mark)
+            self.session.threads.replaying.add(letter)
+            await self.session.move(replay_of(delivery, self.session.options.queue))
+            await browser.ack(delivery)
+        else:
+            await browser.ack(delivery)
+            self.session.threads.letter_closed(mark.thread, letter)
+            self.session.wake_parked(mark.thread)
+
+    async def _report(self, *, finished: bool) -> None:
+        if not self.command.reply_to:
+            return
+        answer = {
+            "request": self.command.request,
+            "done": self.done,
+            "total": len(self.command.letters),
+            "finished": finished,
+        }
+        message = Outgoing(
+            body=orjson.dumps(answer), routing_key=self.command.reply_to, message_id=f"answer/{uuid.uuid4()}"
+        )
+        try:
+            await self.session.shared.publisher.publish(message, mandatory=False)
+        except EsbError as error:
+            log.warning("command.answer_lost", queue=self.session.options.queue, reason=str(error))
+
+
+def _letter(delivery: Delivery) -> str:
+    mark = marks_of(delivery.message_id, delivery.headers)
+    return mark.letter or mark.message_id

@@ -1,0 +1,199 @@
+"""Dead letters: what is added to a failed message, how letters are listed and which of them a filter means."""
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from esb_bus.topology import (
+    H_ATTEMPT,
+    H_CORRELATION,
+    H_ERROR,
+    H_FIRST_FAILURE,
+    H_LAST_FAILURE,
+    H_LEGAL_ENTITY,
+    H_LETTER,
+    H_OBJECT,
+    H_QUEUE,
+    H_REASON,
+    H_REPLAYABLE,
+    H_REPLAYED,
+    H_SEQUENCE,
+    H_THREAD,
+    H_TRACEBACK,
+    MAX_ERROR_TEXT,
+    dead_queue,
+    parked_queue,
+)
+from esb_bus.wire import Delivery, Headers, Outgoing
+
+ADDED = (H_REASON, H_ERROR, H_TRACEBACK, H_LAST_FAILURE, H_REPLAYABLE, H_QUEUE)
+"""Headers of a failure that are taken off again when the message goes back to work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why and since when a message fails. `attempt` counts finished attempts."""
+
+    code: str
+    error: BaseException
+    attempt: int
+    first_at: datetime
+    at: datetime
+    replayable: bool = True
+
+
+def letter_of(delivery: Delivery, queue: str, failure: Failure, sequence: int) -> Outgoing:
+    """The message for `<queue>.dead`: body and headers untouched, the failure added.
+
+    A letter that fails again after a replay keeps its id and its sequence, hence its place in its thread.
+    """
+    letter = delivery.headers.get(H_LETTER) or delivery.message_id
+    headers = {
+        **delivery.headers,
+        **_failure_headers(queue, failure),
+        H_LETTER: letter,
+        H_SEQUENCE: delivery.headers.get(H_SEQUENCE, sequence),
+        H_REPLAYABLE: failure.replayable,
+    }
+    if failure.code == "bug":
+        text = "".join(traceback.format_exception(failure.error))
+        headers[H_TRACEBACK] = _cut(text)
+    return _moved(delivery, dead_queue(queue), headers, f"{letter}/dead/{failure.attempt}")
+
+
+def parked_of(delivery: Delivery, queue: str, failure: Failure | None, sequence: int) -> Outgoing:
+    """The message for `<queue>.parked`; `failure` is None when it only stands behind another one."""
+    headers = {**delivery.headers, H_SEQUENCE: sequence}
+    if failure is not None:
+        headers |= _failure_headers(queue, failure)
+    return _moved(delivery, parked_queue(queue), headers, delivery.message_id)
+
+
+def returned_of(delivery: Delivery, queue: str) -> Outgoing:
+    """A replayed letter that came before an earlier one of its thread: unchanged, back to `.dead`."""
+    return _moved(delivery, dead_queue(queue), dict(delivery.headers), delivery.message_id)
+
+
+def replay_of(delivery: Delivery, queue: str) -> Outgoing:
+    """A letter on its way back to work: the original message with its place in the thread and a replay count."""
+    headers = {key: value for key, value in delivery.headers.items() if key not in ADDED}
+    count = int(headers.get(H_REPLAYED, 0)) + 1
+    headers[H_REPLAYED] = count
+    headers.pop(H_ATTEMPT, None)
+    headers.pop(H_FIRST_FAILURE, None)
+    return _moved(delivery, queue, headers, f"{headers.get(H_LETTER, delivery.message_id)}/replay/{count}")
+
+
+def _moved(delivery: Delivery, queue: str, headers: Headers, message_id: str) -> Outgoing:
+    return Outgoing(
+        body=delivery.body,
+        routing_key=queue,
+        message_id=message_id,
+        headers=headers,
+        type=delivery.type,
+        content_type=delivery.content_type,
+        correlation_id=delivery.correlation_id,
+    )
+
+
+def _failure_headers(queue: str, failure: Failure) -> Headers:
+    return {
+        H_QUEUE: queue,
+        H_ATTEMPT: failure.attempt,
+        H_FIRST_FAILURE: failure.first_at.isoformat(),
+        H_LAST_FAILURE: failure.at.isoformat(),
+        H_REASON: failure.code,
+        H_ERROR: _cut(str(failure.error) or type(failure.error).__name__),
+    }
+
+
+def _cut(text: str) -> str:
+    """At most 4 kB of UTF-8: larger headers would kill the connection."""
+    return text.encode()[:MAX_ERROR_TEXT].decode(errors="ignore")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter as people see it."""
+
+    id: str
+    queue: str
+    reason: str
+    error: str
+    thread: str
+    object: str
+    legal_entity: str
+    endpoint: str
+    correlation_id: str
+    type: str
+    attempt: int
+    replay_count: int
+    replayable: bool
+    first_failure: str
+    last_failure: str
+    sequence: int
+    size_bytes: int
+
+
+def read_letter(delivery: Delivery, queue: str) -> Letter:
+    headers = delivery.headers
+    text = _texts(headers)
+    return Letter(
+        id=text.get(H_LETTER) or delivery.message_id,
+        queue=queue,
+        reason=text.get(H_REASON, ""),
+        error=text.get(H_ERROR, ""),
+        thread=text.get(H_THREAD, ""),
+        object=text.get(H_OBJECT, ""),
+        legal_entity=text.get(H_LEGAL_ENTITY, ""),
+        endpoint=queue.split(".", 1)[1] if "." in queue else queue,
+        correlation_id=delivery.correlation_id or text.get(H_CORRELATION, ""),
+        type=delivery.type or "",
+        attempt=int(headers.get(H_ATTEMPT, 0)),
+        replay_count=int(headers.get(H_REPLAYED, 0)),
+        replayable=bool(headers.get(H_REPLAYABLE, True)),
+        first_failure=text.get(H_FIRST_FAILURE, ""),
+        last_failure=text.get(H_LAST_FAILURE, ""),
+        sequence=int(headers.get(H_SEQUENCE, 0)),
+        size_bytes=delivery.size_bytes,
+    )
+
+
+def _texts(headers: Mapping[str, Any]) -> dict[str, str]:
+    return {key: value for key, value in headers.items() if isinstance(value, str)}
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """Which letters are meant; every given part must fit. Times are ISO 8601 and compare with the last failure."""
+
+    reason: str | None = None
+    endpoint: str | None = None
+    legal_entity: str | None = None
+    document: str | None = None
+    """Any part of the thread, object key, correlation or letter id: an order number will do."""
+    since: datetime | None = None
+    until: datetime | None = None
+    with_poison: bool = False
+
+    def takes(self, letter: Letter) -> bool:
+        return (
+            (self.with_poison or letter.replayable)
+            and self.reason in {None, letter.reason}
+            and self.endpoint in {None, letter.endpoint, letter.queue}
+            and self.legal_entity in {None, letter.legal_entity}
+            and self._names(letter)
+            and self._in_time(letter)
+        )
+
+    def _names(self, letter: Letter) -> bool:
+        names = (letter.thread, letter.object, letter.correlation_id, letter.id)
+        return self.document is None or any(self.document in name for name in names)
+
+    def _in_time(self, letter: Letter) -> bool:
+        if self.since is None and self.until is None:
+            return True
+        failed_at = datetime.fromisoformat(letter.last_failure)
+        return (self.since is None or failed_at >= self.since) and (self.until is None or failed_at <= self.until)
