@@ -4,14 +4,15 @@ import tomllib
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
 from esb_bus.errors import EsbError, PermanentError
 from esb_schemas.identifiers import SHARED, Inn, Kpp, LegalEntityCode, Ogrn
-from esb_schemas.registry import EVENT_TYPES, OUTCOME_TYPES
+from esb_schemas.registry import OUTCOME_TYPES
 from esb_schemas.values import VatRate
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")]
@@ -60,6 +61,9 @@ class Strict(BaseModel):
     """A part of the landscape: frozen, and a misspelt setting is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+PartT = TypeVar("PartT", bound=Strict)
 
 
 class LegalEntity(Strict):
@@ -287,83 +291,63 @@ def load_landscape(path: Path) -> Landscape:
 
 
 def parse_landscape(wire: dict[str, Any]) -> Landscape:
+    """Check a landscape as a whole.
+
+    Raises:
+        LandscapeInvalid: with the problems of every part and between parts, all at once.
+    """
+    # The rules need the models above, which need no rules: hence the late import.
+    from esb_bus.landscape_rules import Names, contradictions
+
+    faults: list[str] = []
     try:
         landscape = Landscape.model_validate(wire)
     except ValidationError as error:
-        raise LandscapeInvalid(
-            [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False)]
-        ) from error
-    if problems := list(_contradictions(landscape)):
+        faults = [_fault(fault) for fault in error.errors(include_url=False, include_context=False)]
+        landscape = _readable_part(wire)
+    if problems := [*faults, *contradictions(landscape, Names.of(wire))]:
         raise LandscapeInvalid(problems)
     return landscape
 
 
-def _contradictions(landscape: Landscape) -> Iterator[str]:
-    yield from _unknown_entities(landscape)
-    yield from _doubled_entities(landscape)
-    yield from _website_problems(landscape)
-    yield from _route_problems(landscape)
+def _fault(fault: ErrorDetails) -> str:
+    path = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "extra_forbidden":
+        return f"{path}: there is no such setting"
+    if fault["type"] == "missing":
+        return f"{path}: is missing"
+    return f"{path}: {fault['msg'].removeprefix('Value error, ')} (got {str(fault['input'])[:60]!r})"
 
 
-def _unknown_entities(landscape: Landscape) -> Iterator[str]:
-    for path, code in (*_entities_of_endpoints(landscape), *_entities_of_routes(landscape)):
-        if code not in landscape.legal_entities:
-            yield f"{path}: there is no [legal_entities.{code}]"
+SECTIONS: dict[str, type[Strict]] = {
+    "legal_entities": LegalEntity,
+    ONEC_KIND: OneCBase,
+    BITRIX24_KIND: Bitrix24Portal,
+    WEBSITE_KIND: Website,
+}
+NOWHERE = Route.model_construct(event=(), legal_entity=None, to=())
+"""A route that takes nothing."""
 
 
-def _entities_of_endpoints(landscape: Landscape) -> Iterator[tuple[str, str]]:
-    for name, base in landscape.onec.items():
-        yield from ((f"onec.{name}.organisations", code) for code in base.organisations)
-    for name, portal in landscape.bitrix24.items():
-        yield from ((f"bitrix24.{name}.sellers.{item}", code) for item, code in portal.sellers.items())
-    for name, site in landscape.website.items():
-        yield from ((f"website.{name}", code) for code in (site.legal_entity, *site.sellers.values()) if code)
+def _readable_part(wire: dict[str, Any]) -> Landscape:
+    """What of a faulty landscape can be understood, so that its other problems can be told, too."""
+    parts: dict[str, Any] = {
+        section: {name: part for name, raw in table(wire, section).items() if (part := _readable(model, raw))}
+        for section, model in SECTIONS.items()
+    }
+    routes = wire.get("routes")
+    # A faulty route keeps its place: problems name routes by number.
+    parts["routes"] = tuple(_readable(Route, raw) or NOWHERE for raw in (routes if isinstance(routes, list) else ()))
+    return Landscape.model_construct(**parts)
 
 
-def _entities_of_routes(landscape: Landscape) -> Iterator[tuple[str, str]]:
-    for index, route in enumerate(landscape.routes):
-        yield from ((f"routes.{index}.legal_entity", code) for code in route.entities() or () if code != SHARED)
+def _readable(model: type[PartT], raw: Any) -> PartT | None:
+    try:
+        return model.model_validate(raw)
+    except ValidationError:
+        return None
 
 
-def _doubled_entities(landscape: Landscape) -> Iterator[str]:
-    by_inn: dict[tuple[str, str | None], str] = {}
-    for code, entity in landscape.legal_entities.items():
-        other = by_inn.setdefault((entity.inn, entity.kpp), code)
-        if other != code:
-            yield f"legal_entities.{code}.inn: '{other}' has the same INN and KPP"
-
-
-def _website_problems(landscape: Landscape) -> Iterator[str]:
-    for name, site in landscape.website.items():
-        if (site.legal_entity is None) == (site.seller_meta is None):
-            yield f"website.{name}: name either legal_entity or seller_meta (with sellers)"
-        if site.protocol == "woocommerce" and site.url is None:
-            yield f"website.{name}.url: a WooCommerce shop needs its address"
-    for name, portal in landscape.bitrix24.items():
-        for originator, shop in portal.shops.items():
-            if shop not in landscape.endpoints():
-                yield f"bitrix24.{name}.shops.{originator}: there is no [{shop}]"
-
-
-def _route_problems(landscape: Landscape) -> Iterator[str]:
-    known_types = {event.type for event in EVENT_TYPES}
-    endpoints = set(landscape.endpoints())
-    for index, route in enumerate(landscape.routes):
-        for event_type in route.event:
-            if event_type not in known_types:
-                yield f"routes.{index}.event: there is no event type {event_type!r}"
-            if event_type in OUTCOME_TYPES:
-                yield f"routes.{index}.event: {event_type} is the bus's own answer and returns to the source by itself"
-        for target in route.to:
-            if target not in endpoints:
-                yield f"routes.{index}.to: there is no [{target}]"
-            elif target.startswith(f"{ONEC_KIND}."):
-                yield from _missing_organisation(landscape, index, route, target)
-
-
-def _missing_organisation(landscape: Landscape, index: int, route: Route, target: str) -> Iterator[str]:
-    base = landscape.onec[target.split(".", 1)[1]]
-    entities = route.entities()
-    for code in landscape.legal_entities if entities is None else entities:
-        if code not in base.organisations and code != SHARED:
-            yield f"routes.{index}: sends documents of '{code}' to {target}, whose organisations do not name it"
+def table(wire: dict[str, Any], section: str) -> dict[str, Any]:
+    table = wire.get(section)
+    return table if isinstance(table, dict) else {}
