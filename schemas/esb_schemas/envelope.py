@@ -3,9 +3,9 @@
 import hashlib
 import uuid
 from datetime import UTC, datetime
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import ClassVar, Generic, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from esb_schemas.identifiers import EventId, LegalEntityCode, ObjectKey
 from esb_schemas.values import DataVersion, Value
@@ -15,10 +15,14 @@ CONTENT_TYPE = "application/cloudevents+json"
 
 
 class Event(Value):
-    """A fact in the past tense. Carries the whole state of its object, never a difference."""
+    """A fact in the past tense. Carries the whole state of its object, never a difference.
+
+    `observed` names the fields that say when we looked and not what we saw: they make no other fact.
+    """
 
     type: ClassVar[str]
     version: ClassVar[int] = 1
+    observed: ClassVar[frozenset[str]] = frozenset()
 
     legal_entity: LegalEntityCode
 
@@ -50,14 +54,25 @@ class Envelope(BaseModel, Generic[EventT]):
     dataversion: DataVersion
     data: EventT
 
+    @model_validator(mode="after")
+    def _one_legal_entity(self) -> Self:
+        # Routing and permissions go by the envelope, documents by the content: they must not differ.
+        if self.legalentity != self.data.legal_entity:
+            raise ValueError(f"legalentity is {self.legalentity!r}, data.legal_entity {self.data.legal_entity!r}")
+        return self
+
     @property
     def routing_key(self) -> str:
         return f"{self.type}.{self.legalentity}"
 
 
 def content_hash(data: Event) -> str:
-    """Hash of the canonical content: equal content gives equal text, whatever version it has."""
-    return hashlib.sha256(data.model_dump_json().encode()).hexdigest()
+    """Hash of the canonical content: equal content gives equal text, whatever version it has.
+
+    Without fields at their default, so that a release that adds an optional field sees no change where none is.
+    """
+    text = data.model_dump_json(exclude=set(data.observed) or None, exclude_defaults=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def event_id(source: str, objectkey: str, dataversion: int, digest: str, event_type: str) -> EventId:

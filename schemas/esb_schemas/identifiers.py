@@ -48,16 +48,18 @@ LegalEntityCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")
 ObjectKey = Annotated[str, StringConstraints(pattern=r"^[a-z]+(/[^/\s\x00-\x1f]{1,100}){1,3}$", max_length=200)]
 """`<kind>/<endpoint>/<id in that endpoint>`, for example `order/website.shop/10015`."""
 
-Inn = Annotated[str, StringConstraints(pattern=r"^(\d{10}|\d{12})$"), AfterValidator(_checked_inn)]
+Inn = Annotated[str, StringConstraints(pattern=r"^([0-9]{10}|[0-9]{12})$"), AfterValidator(_checked_inn)]
 """ИНН: 10 digits for an organisation, 12 for a person or sole proprietor."""
 
-Kpp = Annotated[str, StringConstraints(pattern=r"^\d{4}[0-9A-Z]{2}\d{3}$")]
+Kpp = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}[0-9A-Z]{2}[0-9]{3}$")]
 """КПП: 9 characters, it has no check digit."""
 
-Ogrn = Annotated[str, StringConstraints(pattern=r"^(\d{13}|\d{15})$"), AfterValidator(_checked_ogrn)]
+Ogrn = Annotated[str, StringConstraints(pattern=r"^([0-9]{13}|[0-9]{15})$"), AfterValidator(_checked_ogrn)]
 """ОГРН (13 digits) or ОГРНИП (15 digits)."""
 
-Snils = Annotated[str, StringConstraints(pattern=r"^\d{3}-?\d{3}-?\d{3}[ -]?\d{2}$"), AfterValidator(_checked_snils)]
+Snils = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]{3}-?[0-9]{3}-?[0-9]{3}[ -]?[0-9]{2}$"), AfterValidator(_checked_snils)
+]
 """СНИЛС, written 112-233-445 95 or as 11 digits."""
 
 SHARED = "shared"

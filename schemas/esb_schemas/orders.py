@@ -25,6 +25,12 @@ class OrderLine(Value):
     vat_rate: VatRate
     vat_amount: Money = Field(ge=0)
 
+    @model_validator(mode="after")
+    def _no_vat_without_a_rate(self) -> Self:
+        if self.vat_rate in {VatRate.NONE, VatRate.VAT_0} and self.vat_amount:
+            raise ValueError(f"a VAT amount of {self.vat_amount} at the rate {self.vat_rate.value!r}")
+        return self
+
 
 class Delivery(Value):
     """How the goods get there; `amount` has VAT inside and belongs to the order's total."""

@@ -38,6 +38,8 @@ class Party(Value):
             raise ValueError("an organisation has an INN of 10 digits")
         if self.kind is PartyKind.SOLE_PROPRIETOR and (self.inn is None or len(self.inn) == ORGANISATION_INN_LENGTH):
             raise ValueError("a sole proprietor has an INN of 12 digits")
+        if self.kind is PartyKind.PERSON and self.inn is not None and len(self.inn) == ORGANISATION_INN_LENGTH:
+            raise ValueError("a person's INN has 12 digits; 10 digits belong to an organisation")
         return self
 
 

@@ -1,5 +1,7 @@
 """Money that came or went, invoices that ask for it, and what is still owed."""
 
+from typing import ClassVar
+
 from pydantic import AwareDatetime, Field
 
 from esb_schemas.envelope import Event
@@ -34,6 +36,8 @@ class PaymentState(Event):
     `order_key` is None when the base does not tie the payment to an order. `order_paid_total` is the sum of
     all payments for that order at `as_of`, so that a receiver never has to add up; newer `as_of` wins.
     """
+
+    observed: ClassVar[frozenset[str]] = frozenset({"as_of"})
 
     payment_key: ObjectKey
     order_key: ObjectKey | None = None

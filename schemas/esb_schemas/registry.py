@@ -1,5 +1,6 @@
 """Which event types exist, how their bytes are read, and how older versions become current ones."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -118,13 +119,12 @@ class Registry:
     def _claimed(self, body: bytes) -> tuple[type[Event], int, dict[str, Any]]:
         try:
             wire = orjson.loads(body)
-            claimed, schema = wire["type"], wire["dataschema"]
-            version = int(schema.rsplit(":", 1)[1])
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise MalformedEvent(f"not a CloudEvent of ours: {error}") from error
+            claimed, schema = str(wire["type"]), str(wire["dataschema"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise MalformedEvent(f"not a CloudEvent of ours: {type(error).__name__} {error}") from error
         if claimed not in self.types:
-            raise UnknownEventType(f"there is no event type {claimed!r}")
-        return self.types[claimed], version, wire
+            raise UnknownEventType(f"there is no event type {claimed[:60]!r}")
+        return self.types[claimed], _claimed_version(claimed, schema), wire
 
     def _upcast(self, wire: dict[str, Any], event: type[Event], version: int) -> bytes:
         data = wire.get("data")
@@ -142,6 +142,13 @@ class Registry:
             f"{name}.v{event.version}.json": envelope_class(event).model_json_schema(mode="serialization")
             for name, event in sorted(self.types.items())
         }
+
+
+def _claimed_version(claimed: str, schema: str) -> int:
+    version = schema.removeprefix(f"urn:onec-esb:{claimed}:")
+    if not re.fullmatch("[1-9][0-9]{0,3}", version):
+        raise MalformedEvent(f"dataschema is {schema[:60]!r}, expected 'urn:onec-esb:{claimed}:<version>'")
+    return int(version)
 
 
 def write(envelope: AnyEnvelope) -> bytes:

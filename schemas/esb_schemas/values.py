@@ -1,12 +1,16 @@
 """Money, quantities, VAT and versions: decimals written as JSON strings, never binary floats."""
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 MAX_VERSION = 10**18
+
+_PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_CENTS = Decimal("0.00")
 
 
 def _exact_decimal(value: Any) -> Any:
@@ -14,33 +18,47 @@ def _exact_decimal(value: Any) -> Any:
         raise ValueError('write the amount as a string, for example "1500.00"')  # noqa: TRY004  pydantic wants ValueError
     if not isinstance(value, str):
         return value
-    try:
-        return Decimal(value)
-    except InvalidOperation as error:
-        raise ValueError("not a decimal number") from error
+    # Decimal() would also take "1e3", "1_000", " 5 " and digits of other scripts: other readers would not.
+    if not _PLAIN_DECIMAL.fullmatch(value):
+        raise ValueError('not a plain decimal number; write for example "1500.00"')
+    return Decimal(value)
+
+
+# One number, one text: the content hash of an event is taken over its JSON.
+def _with_cents(value: Decimal) -> Decimal:
+    return value.quantize(_CENTS) + _CENTS  # the sum makes 0.00 of -0.00
+
+
+def _without_trailing_zeros(value: Decimal) -> Decimal:
+    if not value:
+        return Decimal(0)
+    short = value.normalize()
+    return short if short.as_tuple().exponent <= 0 else short.quantize(Decimal(1))  # type: ignore[operator]  # finite
 
 
 def _version_from_text(value: Any) -> Any:
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
         return int(value)
     return value
 
 
 _exact = BeforeValidator(_exact_decimal)
 
-Money = Annotated[Decimal, _exact, Field(max_digits=15, decimal_places=2)]
+_shortest = AfterValidator(_without_trailing_zeros)
+
+Money = Annotated[Decimal, _exact, Field(max_digits=15, decimal_places=2), AfterValidator(_with_cents)]
 """Roubles (or the currency beside it), two decimals."""
 
-Price = Annotated[Decimal, _exact, Field(ge=0, max_digits=18, decimal_places=6)]
+Price = Annotated[Decimal, _exact, Field(ge=0, max_digits=18, decimal_places=6), _shortest]
 """Price of one unit, VAT included, after discounts. Bitrix24 keeps up to six decimals."""
 
-Quantity = Annotated[Decimal, _exact, Field(gt=0, max_digits=15, decimal_places=3)]
+Quantity = Annotated[Decimal, _exact, Field(gt=0, max_digits=15, decimal_places=3), _shortest]
 """Amount of goods in the unit beside it, three decimals as in 1C."""
 
-StockLevel = Annotated[Decimal, _exact, Field(max_digits=15, decimal_places=3)]
+StockLevel = Annotated[Decimal, _exact, Field(max_digits=15, decimal_places=3), _shortest]
 """Goods on hand; may be negative where a base allows it."""
 
-Okei = Annotated[str, Field(pattern=r"^\d{3,4}$")]
+Okei = Annotated[str, Field(pattern=r"^[0-9]{3,4}$")]
 """ОКЕИ code of a unit of measure: "796" is a piece."""
 
 DataVersion = Annotated[
