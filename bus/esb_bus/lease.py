@@ -107,7 +107,7 @@ class LeasedPoll:
         except (EndpointDown, RetryableError) as error:
             log.warning("poll.failed", queue=self.queue, error_code=error.code)
         except EsbError as error:
-            log.error("poll.refused", queue=self.queue, error_code=error.code, reason=str(error))
+            log.warning("poll.refused", queue=self.queue, error_code=error.code, reason=str(error))
         if not channel.is_open:
             raise ChannelLost("the lease was lost during a poll")
         await self._publisher.publish(write_token(self.queue, Token(token.epoch + 1, cursor)))

@@ -6,6 +6,7 @@ what succeeds is acknowledged there, what does not stays, and closing the channe
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from esb_bus.browse import Browser, browse
@@ -23,12 +24,9 @@ MAX_BYTES_IN_HAND = 64 * 1024 * 1024
 async def retry_parked_threads(session: "Session") -> None:
     """Run for the life of a session: a pass now and then, and whenever a thread has become free."""
     while not session.is_ending:
-        timeout = session.options.park_retry_s if session.threads.parked else None
-        try:
-            async with asyncio.timeout(timeout):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(session.options.park_retry_s):
                 await session.pass_wanted.wait()
-        except TimeoutError:
-            pass
         session.pass_wanted.clear()
         if session.threads.eligible() and not session.is_ending:
             await Pass(session).run()
