@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 MAX_VERSION = 10**18
 
@@ -46,16 +46,45 @@ _exact = BeforeValidator(_exact_decimal)
 
 _shortest = AfterValidator(_without_trailing_zeros)
 
-Money = Annotated[Decimal, _exact, Field(max_digits=15, decimal_places=2), AfterValidator(_with_cents)]
+
+def _as_text(pattern: str, description: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "description": description})
+
+
+Money = Annotated[
+    Decimal,
+    _exact,
+    Field(max_digits=15, decimal_places=2),
+    AfterValidator(_with_cents),
+    _as_text(r"^-?[0-9]{1,13}(\.[0-9]{1,2})?$", "Roubles, or the currency beside it."),
+]
 """Roubles (or the currency beside it), two decimals."""
 
-Price = Annotated[Decimal, _exact, Field(ge=0, max_digits=18, decimal_places=6), _shortest]
+Price = Annotated[
+    Decimal,
+    _exact,
+    Field(ge=0, max_digits=18, decimal_places=6),
+    _shortest,
+    _as_text(r"^[0-9]{1,12}(\.[0-9]{1,6})?$", "Price of one unit, VAT included, after discounts."),
+]
 """Price of one unit, VAT included, after discounts. Bitrix24 keeps up to six decimals."""
 
-Quantity = Annotated[Decimal, _exact, Field(gt=0, max_digits=15, decimal_places=3), _shortest]
+Quantity = Annotated[
+    Decimal,
+    _exact,
+    Field(gt=0, max_digits=15, decimal_places=3),
+    _shortest,
+    _as_text(r"^[0-9]{1,12}(\.[0-9]{1,3})?$", "Amount of goods in the unit beside it, more than 0."),
+]
 """Amount of goods in the unit beside it, three decimals as in 1C."""
 
-StockLevel = Annotated[Decimal, _exact, Field(max_digits=15, decimal_places=3), _shortest]
+StockLevel = Annotated[
+    Decimal,
+    _exact,
+    Field(max_digits=15, decimal_places=3),
+    _shortest,
+    _as_text(r"^-?[0-9]{1,12}(\.[0-9]{1,3})?$", "Goods on hand; may be negative."),
+]
 """Goods on hand; may be negative where a base allows it."""
 
 Okei = Annotated[str, Field(pattern=r"^[0-9]{3,4}$")]
@@ -66,6 +95,7 @@ DataVersion = Annotated[
     BeforeValidator(_version_from_text),
     PlainSerializer(str, return_type=str, when_used="json"),
     Field(ge=0, le=MAX_VERSION),
+    _as_text(r"^[0-9]{1,19}$", "Version in the system that owns the object; only versions of one system compare."),
 ]
 """Version of an object in the system that owns it, growing; only versions of one system are comparable.
 
