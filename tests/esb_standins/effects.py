@@ -86,9 +86,11 @@ class FaultyApp:
         else:
             await self._misbehave(fault, scope, receive, send)
 
-    async def drain(self) -> None:
-        """Wait for writes that are still to be committed after their client has gone."""
-        await asyncio.gather(*self._late)
+    async def close(self) -> None:
+        """Forget writes that were to be committed later, as the end of the server's process would."""
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
 
     async def _misbehave(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         match fault.kind:

@@ -64,6 +64,16 @@ class Listener:
         for connection in list(self._state.connections):
             reset(connection.transport)
 
+    async def finished(self, patience: float = 0.2) -> None:
+        """Wait for requests that still run after `close`, and end those that take longer than `patience` seconds."""
+        running = {task for task in self._state.tasks if not task.done()}
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=patience)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
     def _protocol(self) -> asyncio.Protocol:
         return _Protocol(config=self._config, server_state=self._state, app_state={})
 

@@ -101,6 +101,7 @@ class Seat:
         if self._reopening:
             self._reopening.cancel()
         self.listener.close()
+        await self.listener.finished()
         await self.standin.stop()
 
     def _obey(self) -> None:
@@ -141,6 +142,7 @@ class Host:
 
     async def close(self) -> None:
         self.control.close()
+        await self.control.finished()
         for seat in self.seats.values():
             await seat.close()
 

@@ -23,9 +23,12 @@ Lookup = Callable[[str, str], Entity | None]
 INDEXED: Final = frozenset({
     "Ref_Key", "Number", "Code", "Description", "ИНН", "Артикул", "Номер", "НомерПоДаннымКлиента",
     "НомерЗаказаНаСайте", "НомерВходящегоДокумента", "PredefinedDataName", "Партнер_Key", "Owner_Key",
-    "ПеречислениеСтавкаНДС", "НомерСчета",
+    "ПеречислениеСтавкаНДС", "НомерСчета", "Контрагент_Key", "ДокументОснование", "ЗаказПокупателя_Key",
 })  # fmt: skip
 """Properties a store should look up instead of scanning for; see `candidates`."""
+
+EMPTY: Final = frozenset({"", ZERO_GUID})
+"""Values that are not worth an index entry: half of all objects have them."""
 
 _LINE_NUMBER: Final = parse_field("LineNumber", "number 5.0")
 
@@ -36,8 +39,8 @@ def candidates(node: Node | None) -> tuple[str, frozenset[str]] | None:
     Only a hint for the store: `matches` still decides about each object found.
     """
     match node:
-        case Binary("eq", Path((name,)), Literal(kind, value)) if name in INDEXED and kind in {"guid", "text"}:
-            return name, frozenset({str(value)})
+        case Binary("eq", Path((name,)), Literal("guid" | "text", value) | Cast(Literal("guid", value))):
+            return (name, frozenset({str(value)})) if name in INDEXED and value not in EMPTY else None
         case Logic("and", operands):
             return next((found for found in map(candidates, operands) if found), None)
         case Logic("or", operands):

@@ -48,6 +48,7 @@ class OneCBase:
         """Nothing to begin: a base only answers."""
 
     async def stop(self) -> None:
+        await self.app.close()
         self._store.close()
 
     def ledger(self, after: int, limit: int) -> list[dict[str, Any]]:

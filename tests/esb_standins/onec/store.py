@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from esb_standins.onec.entity import Entity
-from esb_standins.onec.evaluate import INDEXED
+from esb_standins.onec.evaluate import EMPTY, INDEXED
 from esb_standins.storage import open_database
 
 SCHEMA: Final = """
@@ -159,7 +159,7 @@ class Store:
 
 
 def _searchable(entity: Entity) -> set[tuple[str, str]]:
-    return {(name, str(entity[name])) for name in INDEXED if name in entity}
+    return {(name, str(entity[name])) for name in INDEXED if entity.get(name, "") not in EMPTY}
 
 
 def _record(row: sqlite3.Row) -> Record:
