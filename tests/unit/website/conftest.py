@@ -59,3 +59,24 @@ def site_order(sample):
         return {**copy.deepcopy(template), "type": event, "data": {**copy.deepcopy(template["data"]), **members}}
 
     return build
+
+
+@pytest.fixture(scope="session")
+def firm_order_once():
+    return json.loads((SAMPLES / "order_firm_with_tax.json").read_bytes())
+
+
+@pytest.fixture(scope="session")
+def site_order_once():
+    return json.loads((SAMPLES / "standard_order_placed.json").read_bytes())
+
+
+@pytest.fixture(scope="session")
+def shop_once():
+    site = {
+        "protocol": "woocommerce",
+        "url": "https://sad.example",
+        "webhook_secret": "hook",
+        "legal_entity": "romashka",
+    }
+    return Shop("website.shop", Website.model_validate(site))
