@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -142,8 +143,10 @@ def fetch(cache: Path) -> None:
             f"this system has no {missing[0]}, and RabbitMQ and Redis are not installed: "
             "name running servers in ESB_AMQP_URL and ESB_REDIS_URL"
         )
+    sys.stderr.write(f"fetching RabbitMQ and Redis into {cache} (nothing is installed)\n")
     archives = _download(cache / "packages")
     _unpack(archives, cache / "system")
+    shutil.rmtree(cache / "packages")
 
 
 def _download(folder: Path) -> list[Path]:

@@ -41,7 +41,14 @@ class Nodes:
 
     def environment(self) -> dict[str, str]:
         """Return the settings that point a process of the product at these servers."""
-        return {"ESB_AMQP_URL": self.amqp_url, "ESB_REDIS_URL": self.redis_url, "ESB_REDIS_PREFIX": self.redis_prefix}
+        settings = {
+            "ESB_AMQP_URL": self.amqp_url,
+            "ESB_REDIS_URL": self.redis_url,
+            "ESB_REDIS_PREFIX": self.redis_prefix,
+        }
+        if self.management_url is not None:
+            settings["ESB_AMQP_MANAGEMENT_URL"] = self.management_url
+        return settings
 
 
 @asynccontextmanager
