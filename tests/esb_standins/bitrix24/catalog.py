@@ -12,14 +12,24 @@ from esb_standins.bitrix24.store import Record
 
 IBLOCK: Final = 23
 ARTICLE_PROPERTY: Final = 65
+NO_PRODUCT: Final = RestError(400, "0", "Product is not exists.")
 ARTICLE_NAME: Final = f"property{ARTICLE_PROPERTY}"
 
 
 def _get(portal: Portal, params: Params) -> Answer:
     record = portal.store.get("product", as_int(params.get("id")))
     if record is None:
-        raise RestError(400, "0", "Product is not exists.")
+        raise NO_PRODUCT
     return Answer({"product": _shown(portal, record)})
+
+
+def _get_service(portal: Portal, params: Params) -> Answer:
+    return Answer({"service": _get(portal, params).result["product"]})
+
+
+def _get_offer(_: Portal, __: Params) -> Answer:
+    """Refuse every variation: the company's goods have none."""
+    raise NO_PRODUCT
 
 
 def _list(portal: Portal, params: Params) -> Answer:
@@ -39,7 +49,7 @@ def _list(portal: Portal, params: Params) -> Answer:
     return Answer({"products": shown}, paging.total, paging.next)
 
 
-def _properties(_: Portal, __: Params) -> Answer:
+def _properties(_: Portal, params: Params) -> Answer:
     article = {
         "id": ARTICLE_PROPERTY,
         "iblockId": IBLOCK,
@@ -50,7 +60,9 @@ def _properties(_: Portal, __: Params) -> Answer:
         "multiple": "N",
         "active": "Y",
     }
-    return Answer({"productProperties": [article]}, 1)
+    wanted = as_map(params.get("filter"))
+    fits = all(str(article.get(name)) == str(value) for name, value in wanted.items() if name in article)
+    return Answer({"productProperties": [article] if fits else []}, int(fits))
 
 
 def _catalogs(_: Portal, __: Params) -> Answer:
@@ -73,6 +85,8 @@ def _plain_list(kind: str, envelope: str) -> Handler:
 CATALOG_METHODS: Mapping[str, Handler] = {
     "catalog.catalog.list": _catalogs,
     "catalog.product.get": _get,
+    "catalog.product.service.get": _get_service,
+    "catalog.product.offer.get": _get_offer,
     "catalog.product.list": _list,
     "catalog.productproperty.list": _properties,
     "catalog.measure.list": _plain_list("measure", "measures"),

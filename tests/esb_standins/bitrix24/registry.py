@@ -22,7 +22,7 @@ METHODS: Final[dict[str, Handler]] = {
     **DICTIONARY_METHODS,
     **CATALOG_METHODS,
 }
-_WRITES: Final = (".add", ".update", ".delete", ".set")
+_WRITES: Final = (".add", ".update", ".delete", ".set", ".register")
 # these take their parameter names exactly as documented, unlike the rest of the old generation
 _EXACT: Final = ("crm.item.", "catalog.", "crm.timeline.", "crm.category.")
 _FREE: Final = frozenset({"profile", "scope", "server.time", "event.bind", "event.get", "event.offline.get"})

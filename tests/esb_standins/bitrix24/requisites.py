@@ -29,6 +29,9 @@ FIELDS: Final = {
         *(Field(name, "string", title=name) for name in _TEXTS),
     )
 }
+_LINK_FIELDS: Final = (
+    "ENTITY_TYPE_ID", "ENTITY_ID", "REQUISITE_ID", "BANK_DETAIL_ID", "MC_REQUISITE_ID", "MC_BANK_DETAIL_ID",
+)  # fmt: skip
 _REQUIRED: Final = ("ENTITY_TYPE_ID", "ENTITY_ID", "PRESET_ID", "NAME")
 
 
@@ -94,12 +97,36 @@ def _presets(_: Portal, __: Params) -> Answer:
     return Answer(rows, len(rows))
 
 
+def _link(portal: Portal, params: Params) -> Answer:
+    """Remember which requisite a deal or an invoice prints; a second call for the same object replaces the first."""
+    raw = as_map(params.get("fields"))
+    values = {name: as_int(raw.get(name)) for name in _LINK_FIELDS}
+    if None in values.values():
+        raise RestError(400, "", "All fields of the link are required.")
+    known = portal.store.lookup("requisitelink", "ENTITY_ID", values["ENTITY_ID"])
+    same = [link["ID"] for link in known if link["ENTITY_TYPE_ID"] == values["ENTITY_TYPE_ID"]]
+    with portal.writing():
+        number = same[0] if same else portal.store.next_id("requisitelink")
+        portal.store.put("requisitelink", {"ID": number, **values}, "update" if same else "create", raw)
+    return Answer(result=True)
+
+
+def _linked(portal: Portal, params: Params) -> Answer:
+    kind, number = as_int(params.get("entitytypeid")), as_int(params.get("entityid"))
+    for link in portal.store.lookup("requisitelink", "ENTITY_ID", number):
+        if link["ENTITY_TYPE_ID"] == kind:
+            return Answer({name: str(link[name]) for name in _LINK_FIELDS})
+    raise not_found()
+
+
 REQUISITE_METHODS: Mapping[str, Handler] = {
     "crm.requisite.add": _add,
     "crm.requisite.get": _get,
     "crm.requisite.list": _list,
     "crm.requisite.update": _update,
     "crm.requisite.fields": _fields,
+    "crm.requisite.link.register": _link,
+    "crm.requisite.link.get": _linked,
     "crm.requisite.preset.list": _presets,
 }
 

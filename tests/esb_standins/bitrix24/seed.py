@@ -22,14 +22,11 @@ SELLER_FIELD: Final = "UF_CRM_SELLER"
 ESB_FIELDS: Final = (
     ("UF_CRM_ESB_NUMBER", "string", "Номер в 1С"),
     ("UF_CRM_ESB_STATUS", "string", "Состояние в 1С"),
-    ("UF_CRM_ESB_REASON", "string", "Почему не в 1С"),
     ("UF_CRM_ESB_ENTITY", "string", "Юрлицо по данным шины"),
-    ("UF_CRM_ESB_INVOICE", "string", "Счёт"),
     ("UF_CRM_ESB_PAID", "money", "Оплачено"),
     ("UF_CRM_ESB_PAID_AT", "datetime", "Дата оплаты"),
     ("UF_CRM_ESB_DEBT", "money", "Долг"),
-    ("UF_CRM_ESB_SHIPPED", "string", "Отгрузка"),
-    ("UF_CRM_ESB_VERSION", "string", "Версия данных шины"),
+    ("UF_CRM_ESB_VERSIONS", "string", "Версии данных шины"),
 )
 """Fields of deals the bus writes."""
 

@@ -23,6 +23,7 @@ INDEXED: Final = {
     "invoice": ("XML_ID", "ACCOUNT_NUMBER", "PARENT_ID_2"),
     "requisite": ("RQ_INN", "ENTITY_ID", "XML_ID"),
     "row": ("OWNER",),
+    "requisitelink": ("ENTITY_ID",),
     "timeline": ("ENTITY_ID",),
     "status": ("STATUS_ID", "ENTITY_ID"),
     "product": ("XML_ID",),
@@ -147,5 +148,5 @@ def _key(record: Record) -> str | None:
 
 
 def _version(record: Record) -> int | None:
-    text = str(record.get("ORIGIN_VERSION") or record.get("UF_CRM_ESB_VERSION") or "")
+    text = str(record.get("ORIGIN_VERSION") or "")
     return int(text) if text.isdigit() else None

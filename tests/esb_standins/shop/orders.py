@@ -19,7 +19,7 @@ Order = dict[str, Any]
 
 PAYMENTS: Final = {"bacs": "Оплата по счёту", "cod": "Оплата при получении", "yookassa_sbp": "СБП"}
 _FIRST_STATUS: Final = {"bacs": "on-hold", "cod": "processing"}
-_TAX_CLASSES: Final = {"22": "", "10": "reduced-rate", "none": "without-vat"}
+_TAX_CLASSES: Final = {"22": "", "10": "reduced-rate", "0": "zero-rate", "none": "no-vat"}
 _DELIVERY_RATE: Final = "22"
 _ADDRESS_FIELDS: Final = ("address_1", "address_2", "city", "state", "postcode")
 
