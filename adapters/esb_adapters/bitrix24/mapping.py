@@ -14,7 +14,7 @@ What counts as an order, decided from the deal alone so that every reader and ev
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, DecimalException
 
 from pydantic import ValidationError
@@ -89,7 +89,7 @@ class Snapshot:
     company: Company | None = None
     contact: Contact | None = None
     requisites: Sequence[Requisite] = ()
-    articles: Mapping[int, str] = {}  # noqa: RUF012, RUF100  a frozen default, never written
+    articles: Mapping[int, str] = field(default_factory=dict)
     chosen_requisite: int = 0
 
 

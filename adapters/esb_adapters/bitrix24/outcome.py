@@ -77,8 +77,10 @@ def change_of(
 def _outcome(document: Document, content: DealOutcome, deal: Deal, portal: Bitrix24Portal) -> Change | None:
     entries = read_entries(deal.field(field_name(portal, "versions")))
     subject = SUBJECTS[content.status]
-    newest = max((entries[one].v for one in _answers(subject) if one in entries), default=-1)
-    if newest > document.version:
+    last = entries.get(subject)
+    # Acceptance and refusal are not compared: the version of a refusal may be the clock of the bus. Their order is that
+    # of the thread.
+    if last is not None and last.v > document.version:
         return None
     text = outcome_text(content)
     entry = Entry(v=document.version, by=document.event_id, text=text)
@@ -88,12 +90,7 @@ def _outcome(document: Document, content: DealOutcome, deal: Deal, portal: Bitri
     wanted = {field_name(portal, "status"): status_text(after)}
     if content.status == "accepted" and content.document is not None:
         wanted[field_name(portal, "number")] = content.document.number
-    return _change(deal, wanted, entries.get(subject), after, subject, portal)
-
-
-def _answers(subject: Subject) -> tuple[Subject, ...]:
-    """Acceptance and refusal answer the same question; an older one of either is stale."""
-    return ("order", "refused") if subject in {"order", "refused"} else (subject,)
+    return _change(deal, wanted, last, after, subject, portal)
 
 
 def _payment(document: Document, content: DealPayment, deal: Deal, portal: Bitrix24Portal) -> Change | None:
