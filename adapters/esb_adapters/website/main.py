@@ -25,8 +25,9 @@ def routes(landscape: Landscape, secrets: Secrets, intake: Intake) -> list[Route
     ]
 
 
-def mapper(endpoint: str, landscape: Landscape, cache: Cache) -> WebsiteMapper:
-    return WebsiteMapper(Shop(endpoint, _site(endpoint, landscape), landscape.rounding), cache)
+def mapper(endpoint: str, landscape: Landscape, cache: Cache, source: ShopClient | None = None) -> WebsiteMapper:
+    """Build the mapper. With `source` it can ask the shop when two states carry the same second."""
+    return WebsiteMapper(Shop(endpoint, _site(endpoint, landscape), landscape.rounding), cache, source)
 
 
 def client(endpoint: str, landscape: Landscape, secrets: Secrets) -> ShopClient | None:

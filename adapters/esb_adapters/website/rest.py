@@ -110,6 +110,18 @@ def read_webhooks(answer: Answer) -> list[dict[str, Any]]:
     return [hook for hook in found if isinstance(hook, dict)] if isinstance(found, list) else []
 
 
+def read_single(answer: Answer) -> bytes | None:
+    """Return the bytes of one order, None when the shop has it no more.
+
+    Raises:
+        ShopDown, ShopBusy: nothing useful came back.
+    """
+    if answer.status == 404 and _reason(answer.body) == " 'woocommerce_rest_shop_order_invalid_id'":  # noqa: PLR2004
+        return None
+    _usable(answer)
+    return answer.body
+
+
 def disabled_webhooks(webhooks: Sequence[Mapping[str, Any]], path: str) -> list[int]:
     """Name those of our webhooks the shop has switched off; "paused" was a person's decision and stays."""
     return [

@@ -1,11 +1,14 @@
 import json
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from esb_adapters.website.client import ShopClient
 from esb_adapters.website.mapper import OrderDeletedInShop, UnknownNativeKind, WebsiteMapper, native_events
 from esb_adapters.website.protocol import STANDARD_EVENT, WOO_ORDER, WOO_ORDER_DELETED, WOO_OTHER
+from esb_adapters.website.rest import ShopBusy
 from esb_bus.errors import EsbError
 from esb_bus.ports import NativeMessage
 
@@ -55,9 +58,53 @@ async def test_what_was_not_confirmed_is_published_again(mapper, firm_order):
 async def test_other_content_is_published(mapper, firm_order):
     await mapper.published(await mapper.events(message(firm_order())))
 
-    found = await mapper.events(message(firm_order(customer_note="Домофон не работает")))
+    later = firm_order(date_modified_gmt="2026-03-02T09:10:40", customer_note="Домофон не работает")
+    found = await mapper.events(message(later))
 
     assert [event.type for event in found] == ["order.placed", "invoice.requested"]
+
+
+@pytest.fixture
+async def asking(shop, firm_order):
+    """A mapper whose shop holds the order with the note «в магазине»."""
+    present = json.dumps(firm_order(customer_note="в магазине")).encode()
+    answers = [httpx.Response(200, content=present)]
+    transport = httpx.MockTransport(lambda request: answers[-1] if request.url.path.endswith("/10015") else None)
+    async with ShopClient("https://sad.example", "ck_1:cs_1", 5, transport) as source:
+        yield WebsiteMapper(shop(), FakeCache(), source), answers
+
+
+async def test_of_two_states_of_one_second_the_present_one_is_published_as_newer(asking, firm_order):
+    mapper, _ = asking
+    first = await mapper.events(message(firm_order()))
+    await mapper.published(first)
+
+    second = await mapper.events(message(firm_order(customer_note="между")))
+    await mapper.published(second)
+    late = await mapper.events(message(firm_order()))
+
+    assert [event.data.comment for event in second] == ["в магазине", "в магазине"]
+    assert [event.dataversion for event in second] == [event.dataversion + 1 for event in first]
+    assert late == []
+
+
+async def test_two_states_of_one_second_wait_while_the_shop_cannot_be_asked(asking, firm_order):
+    mapper, answers = asking
+    await mapper.published(await mapper.events(message(firm_order())))
+    answers.append(httpx.Response(502, text="<html>"))
+
+    with pytest.raises(ShopBusy, match="two states in one second"):
+        await mapper.events(message(firm_order(customer_note="между")))
+
+
+async def test_without_a_way_to_ask_the_state_that_came_last_counts(mapper, firm_order):
+    first = await mapper.events(message(firm_order()))
+    await mapper.published(first)
+
+    second = await mapper.events(message(firm_order(customer_note="между")))
+
+    assert [event.data.comment for event in second] == ["между", "между"]
+    assert second[0].dataversion == first[0].dataversion + 1
 
 
 async def test_late_confirmation_of_an_older_state_does_not_hide_the_newer_one(mapper, firm_order):
