@@ -3,6 +3,7 @@
 - text of unlimited length (and stored values) cannot be compared at all;
 - references know only equality, and a composite attribute only equality with a `cast`: compared with a bare
   GUID it never matches;
+- text compares without regard to case and trailing blanks, as the collations of 1C databases do;
 - Int64 is text on the wire and a number in comparisons.
 """
 
@@ -16,6 +17,7 @@ from esb_standins.onec.entity import Entity, blank
 from esb_standins.onec.errors import bad_filter, incomparable, internal, no_segment
 from esb_standins.onec.filters import COMPARISONS, AnyAll, Binary, Call, Cast, Literal, Logic, Node, Not, Path
 from esb_standins.onec.profile import ZERO_GUID, EntitySet, Field, parse_field
+from esb_standins.onec.values import folded
 
 Lookup = Callable[[str, str], Entity | None]
 """Return an object by set name and reference; needed for paths through a reference."""
@@ -40,7 +42,7 @@ def candidates(node: Node | None) -> tuple[str, frozenset[str]] | None:
     """
     match node:
         case Binary("eq", Path((name,)), Literal("guid" | "text", value) | Cast(Literal("guid", value))):
-            return (name, frozenset({str(value)})) if name in INDEXED and value not in EMPTY else None
+            return (name, frozenset({folded(str(value))})) if name in INDEXED and value not in EMPTY else None
         case Logic("and", operands):
             return next((found for found in map(candidates, operands) if found), None)
         case Logic("or", operands):
@@ -250,6 +252,8 @@ def _incompatible(field: Field | None, other: Node) -> bool:
 
 
 def _compared(operator: str, left: Any, right: Any) -> bool:
+    if isinstance(left, str) and isinstance(right, str):
+        left, right = folded(left), folded(right)
     match operator:
         case "eq":
             return bool(left == right)

@@ -80,7 +80,9 @@ class _Seeder:
         yield Planted("Catalog_Пользователи", "bus", {"Description": "Шина"})
 
     def trade(self) -> Iterator[Planted]:
-        yield from self._organisations(ЮрФизЛицо="ЮрЛицо", ЮридическоеФизическоеЛицо="ЮридическоеЛицо")
+        yield from self._organisations(
+            "БанковскиеСчетаОрганизаций", ЮрФизЛицо="ЮрЛицо", ЮридическоеФизическоеЛицо="ЮридическоеЛицо"
+        )
         yield from self._accounts("БанковскиеСчетаОрганизаций", "Owner_Key")
         yield from self._vat_catalog(ПеречислениеСтавкаНДС=lambda rate: rate.enum)
         yield from self._units("УпаковкиЕдиницыИзмерения")
@@ -98,7 +100,7 @@ class _Seeder:
 
     def retail2(self) -> Iterator[Planted]:
         yield from self._organisations(ЮрФизЛицо="ЮрЛицо")
-        yield from self._accounts("БанковскиеСчетаОрганизаций", "Владелец_Key", by_code=True)
+        yield from self._accounts("БанковскиеСчетаОрганизаций", "Owner_Key", by_code=True)
         yield from self._units("БазовыеЕдиницыИзмерения")
         yield from self._kinds(lambda _: {})
         yield from self._named("ВидыЦен", PRICE_TYPES, ЦенаВключаетНДС=True)
@@ -125,7 +127,7 @@ class _Seeder:
             yield from (self._retail3_contract(owner, customer) for customer in CUSTOMERS[::2])
 
     def accounting(self) -> Iterator[Planted]:
-        yield from self._organisations(ЮридическоеФизическоеЛицо="ЮридическоеЛицо")
+        yield from self._organisations("БанковскиеСчета", ЮридическоеФизическоеЛицо="ЮридическоеЛицо")
         yield from self._accounts("БанковскиеСчета", "Owner", by_code=True, ВидСчета="Расчетный")
         yield from self._units("КлассификаторЕдиницИзмерения")
         yield from self._kinds(lambda _: {})
@@ -142,12 +144,14 @@ class _Seeder:
         for owner in self._entities:
             yield from (self._accounting_contract(owner, customer) for customer in CUSTOMERS[::2])
 
-    def _organisations(self, **extra: Any) -> Iterator[Planted]:
+    def _organisations(self, accounts: str = "", **extra: Any) -> Iterator[Planted]:
         for found in self._entities:
             fields = {
                 "Description": found.name, "НаименованиеПолное": found.full_name,
                 "ИНН": found.inn, "КПП": found.kpp, "ОГРН": found.ogrn, "Префикс": found.prefix,
             }  # fmt: skip
+            if accounts:
+                fields["ОсновнойБанковскийСчет_Key"] = self.ref(accounts, found.inn)
             yield Planted("Catalog_Организации", found.inn, fields | extra)
 
     def _accounts(self, catalog: str, owner: str, *, by_code: bool = False, **extra: Any) -> Iterator[Planted]:
@@ -259,7 +263,7 @@ class _Seeder:
         fields = {
             "Description": f"Основной договор {customer.name}",
             "Owner": self.ref("Контрагенты", customer.inn), "Owner_Type": "StandardODATA.Catalog_Контрагенты",
-            "Организация_Key": self.ref("Организации", owner.inn),
+            "Организация_Key": self.ref("Организации", owner.inn), "ВидДоговора": "СПокупателем",
             "ВалютаРасчетов_Key": self.ref("Валюты", CURRENCY[0]),
         }  # fmt: skip
         return Planted("Catalog_ДоговорыКонтрагентов", f"{owner.inn}/{customer.inn}", fields)

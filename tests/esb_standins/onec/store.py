@@ -14,6 +14,7 @@ import orjson
 
 from esb_standins.onec.entity import Entity
 from esb_standins.onec.evaluate import EMPTY, INDEXED
+from esb_standins.onec.values import folded
 from esb_standins.storage import open_database
 
 SCHEMA: Final = """
@@ -93,7 +94,13 @@ class Store:
         old = self.db.execute(
             'SELECT id, data FROM objects WHERE "set" = ? AND ref = ?', (record.set, record.ref)
         ).fetchone()
-        values = (record.number, record.period, str(entity.get("Date", "")), record.version, orjson.dumps(entity))
+        values = (
+            folded(record.number),
+            record.period,
+            str(entity.get("Date", "")),
+            record.version,
+            orjson.dumps(entity),
+        )
         if old is None:
             cursor = self.db.execute(
                 'INSERT INTO objects (number, period, date, version, data, "set", ref, visible_from)'
@@ -132,12 +139,13 @@ class Store:
         """True when another object of the period has this number or code."""
         row = self.db.execute(
             'SELECT 1 FROM objects WHERE "set" = ? AND number = ? AND period = ? AND ref <> ?',
-            (set_name, number, period, ref),
+            (set_name, folded(number), period, ref),
         ).fetchone()
         return row is not None
 
     def highest_number(self, set_name: str, period: str, pattern: str) -> str | None:
-        """Return the greatest number of the period that matches a GLOB pattern."""
+        """Return the greatest number of the period that matches a GLOB pattern, as it is compared."""
+        pattern = folded(pattern)
         row = self.db.execute(
             "SELECT MAX(number) AS found FROM objects"
             ' WHERE "set" = ? AND number >= ? AND number < ? AND period = ? AND number GLOB ?',
@@ -159,7 +167,7 @@ class Store:
 
 
 def _searchable(entity: Entity) -> set[tuple[str, str]]:
-    return {(name, str(entity[name])) for name in INDEXED if entity.get(name, "") not in EMPTY}
+    return {(name, folded(str(entity[name]))) for name in INDEXED if entity.get(name, "") not in EMPTY}
 
 
 def _record(row: sqlite3.Row) -> Record:

@@ -81,6 +81,11 @@ def as_decimal(value: Any) -> Decimal:
     return number
 
 
+def folded(text: str) -> str:
+    """Return text as the database compares it: without case and trailing blanks."""
+    return text.rstrip().lower()
+
+
 def _text(field: Field, value: Any) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if field.length:

@@ -45,6 +45,7 @@ async def test_a_composite_attribute_is_a_pair_and_undefined_when_empty(open_bas
     ("condition", "found"),
     [
         ("Артикул eq 'RM-0001'", 1),
+        ("Артикул eq 'rm-0001 '", 1),
         ("Артикул eq 'RM-0001' or Артикул eq 'RM-0002'", 2),
         ("Артикул ne 'RM-0001' and startswith(Артикул,'RM-000')", 8),
         ("not (startswith(Артикул,'RM-0'))", 0),

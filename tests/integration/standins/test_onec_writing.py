@@ -120,6 +120,14 @@ async def test_numbers_carry_prefixes_of_organisation_and_base_and_start_anew_ea
     assert numbers == ["РОУТ-000001", "РОУТ-000002", "РСУТ-000001", "РОУТ-000001"]
 
 
+async def test_numbers_that_differ_in_case_only_are_the_same_number(trade):
+    await trade.order(Number="WS-00000ABC")
+
+    response = await trade.post(ORDERS, {"Number": "ws-00000abc", "Date": "2026-11-20T12:00:00"})
+
+    assert response.status_code == 500
+
+
 async def test_a_number_may_repeat_in_another_year(trade):
     await trade.order(Number="WS-00000001")
 
