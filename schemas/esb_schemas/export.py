@@ -26,12 +26,21 @@ def export(directory: Path, registry: Registry | None = None) -> list[Path]:
 
 def files(registry: Registry) -> dict[str, bytes]:
     """Content of every file by name."""
-    schemas = {
-        name: {"$schema": _JSON_SCHEMA, "$id": f"urn:onec-esb:schema:{name.removesuffix('.json')}", **schema}
-        for name, schema in registry.json_schemas().items()
-    }
+    schemas = {name: _named(name, schema) for name, schema in registry.json_schemas().items()}
     documents: dict[str, Any] = {**schemas, ASYNCAPI: asyncapi(registry)}
     return {name: _pretty(document) for name, document in documents.items()}
+
+
+def _named(file_name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Say in the schema itself which type and version it is for: in the model these are plain strings."""
+    event_type, version, _ = file_name.rsplit(".", 2)
+    urn = f"urn:onec-esb:{event_type}:{version.removeprefix('v')}"
+    properties = {
+        **schema["properties"],
+        "type": {"const": event_type, "type": "string"},
+        "dataschema": {"const": urn, "type": "string"},
+    }
+    return {**schema, "$schema": _JSON_SCHEMA, "$id": f"{urn}:schema", "title": event_type, "properties": properties}
 
 
 def _pretty(document: dict[str, Any]) -> bytes:

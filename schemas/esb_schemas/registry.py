@@ -145,10 +145,10 @@ class Registry:
 
 
 def _claimed_version(claimed: str, schema: str) -> int:
-    version = schema.removeprefix(f"urn:onec-esb:{claimed}:")
-    if not re.fullmatch("[1-9][0-9]{0,3}", version):
+    found = re.fullmatch(f"urn:onec-esb:{re.escape(claimed)}:([1-9][0-9]{{0,3}})", schema)
+    if found is None:
         raise MalformedEvent(f"dataschema is {schema[:60]!r}, expected 'urn:onec-esb:{claimed}:<version>'")
-    return int(version)
+    return int(found[1])
 
 
 def write(envelope: AnyEnvelope) -> bytes:
