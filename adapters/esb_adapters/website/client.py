@@ -8,16 +8,16 @@ from typing import Any
 import httpx
 
 from esb_adapters.website.protocol import SecretUnusable
-from esb_adapters.website.rest import Answer, ShopDown
+from esb_adapters.website.rest import Answer, ShopDown, rest_root
 
-_MAX_KEPT = 5
+_MAX_CONNECTIONS = 5
 
 
 class ShopClient(AbstractAsyncContextManager["ShopClient"]):
     """One shop's REST API. Close it by leaving the block.
 
     Args:
-        url: address of the shop.
+        url: address of the shop, or of its REST API.
         key: `consumer key:consumer secret`.
         timeout_s: for each of connect, write and read.
     """
@@ -27,11 +27,11 @@ class ShopClient(AbstractAsyncContextManager["ShopClient"]):
         if not (user and colon and password):
             raise SecretUnusable("the secret of a WooCommerce shop is consumer key:consumer secret")
         self._http = httpx.AsyncClient(
-            base_url=f"{url.rstrip('/')}/wp-json/wc/v3/",
+            base_url=rest_root(url),
             auth=(user, password),
             timeout=timeout_s,
             transport=transport,
-            limits=httpx.Limits(max_connections=_MAX_KEPT),
+            limits=httpx.Limits(max_connections=_MAX_CONNECTIONS),
         )
 
     async def get(self, path: str, query: Mapping[str, str]) -> Answer:

@@ -16,6 +16,7 @@ from esb_adapters.website.protocol import milliseconds, order_key, utc
 from esb_bus.errors import EndpointDown, RetryableError
 
 PAGE = 100
+ROOT = "/wp-json/wc/v3"
 _SPACE = re.compile(r"[\s,]*")
 
 
@@ -65,6 +66,11 @@ class Page:
     orders: Sequence[ListedOrder]
     total: int
     pages: int
+
+
+def rest_root(url: str) -> str:
+    """Return the address of the REST API from that of the shop, or from itself."""
+    return f"{url.rstrip('/').removesuffix(ROOT)}{ROOT}/"
 
 
 def orders_query(modified_after: datetime, page: int) -> dict[str, str]:
