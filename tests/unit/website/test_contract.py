@@ -1,5 +1,6 @@
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +82,12 @@ def test_unknown_type_is_refused_with_the_known_ones():
 def test_bytes_that_are_no_json_object_are_poison(body):
     with pytest.raises(PoisonMessageError):
         read_site_event(body)
+
+
+def test_example_of_the_documentation_keeps_the_contract(site):
+    page = (Path(__file__).parents[3] / "docs" / "website-webhooks.md").read_text("utf-8")
+    example = page.split("```json\n", 1)[1].split("```", 1)[0]
+
+    events = site_events(read_site_event(example.encode()), site())
+
+    assert [event.type for event in events] == ["order.placed", "invoice.requested"]
