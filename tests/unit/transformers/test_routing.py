@@ -105,7 +105,7 @@ routes = st.lists(
 )
 # Half of the bases hold everybody, or hardly any drawn company would pass its check.
 holdings = st.one_of(st.just(set(ENTITIES)), st.sets(st.sampled_from(ENTITIES), min_size=1))
-organisations = st.fixed_dictionaries({base: holdings for base in ("retail", "trade", "buh")})
+organisations = st.fixed_dictionaries(dict.fromkeys(("retail", "trade", "buh"), holdings))
 MAKERS: dict[str, Callable[..., AnyEnvelope]] = {
     "order.placed": factories.order_placed,
     "order.changed": factories.order_changed,
