@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope, Send
 
 from esb_standins.bitrix24.batch import run_batch
-from esb_standins.bitrix24.errors import INVALID_CREDENTIALS, NO_AUTH, QUERY_LIMIT, UNKNOWN_METHOD, RestError
+from esb_standins.bitrix24.errors import RestError, invalid_credentials, no_auth, query_limit, unknown_method
 from esb_standins.bitrix24.limits import LeakyBucket
 from esb_standins.bitrix24.params import from_json, from_pairs, from_query
 from esb_standins.bitrix24.portal import Answer, Params, Portal
@@ -41,7 +41,7 @@ class RestApp:
     def _serve(self, scope: Scope, body: bytes, started: float) -> dict[str, Any]:
         address = (scope.get("client") or ("", 0))[0]
         if not self._bucket.admits(address, time.monotonic()):
-            raise QUERY_LIMIT
+            raise query_limit()
         method = self._admitted(str(scope["path"]))
         params = read_params(scope, body)
         found = self._run(method, params, started)
@@ -61,12 +61,12 @@ class RestApp:
         """Return the method in the path once the webhook's user and code fit."""
         parts = rest_parts(path)
         if len(parts) == 1:
-            raise NO_AUTH
+            raise no_auth()
         if len(parts) != _WEBHOOK_PARTS:
-            raise UNKNOWN_METHOD
+            raise unknown_method()
         settings = self._portal.settings
         if parts[:2] != [str(settings.user), settings.code]:
-            raise INVALID_CREDENTIALS
+            raise invalid_credentials()
         return method_name(parts[2])
 
     def _time(self, started: float) -> dict[str, Any]:

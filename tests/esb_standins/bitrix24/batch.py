@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
-from esb_standins.bitrix24.errors import BATCH_TOO_LONG, NOT_IN_BATCH, RestError
+from esb_standins.bitrix24.errors import RestError, batch_too_long, not_in_batch
 from esb_standins.bitrix24.params import as_map, from_pairs
 from esb_standins.bitrix24.portal import Answer, Params
 
@@ -38,7 +38,7 @@ def run_batch(params: Params, run: Run, time_block: TimeBlock) -> Answer:
     for position, (key, command) in enumerate(as_map(params.get("cmd")).items()):
         try:
             if position >= MAX_COMMANDS:
-                raise BATCH_TOO_LONG
+                raise batch_too_long()
             _execute(key, str(command), found, run)
             found.result_time[key] = time_block()
         except RestError as error:
@@ -63,7 +63,7 @@ def as_php_array(section: dict[str, Any]) -> Any:
 def _execute(key: str, command: str, found: _Sections, run: Run) -> None:
     method, _, query = command.partition("?")
     if method.strip().lower() == "batch":
-        raise NOT_IN_BATCH
+        raise not_in_batch()
     pairs = parse_qsl(query, keep_blank_values=True)
     params = from_pairs((unquote(name), resolve(value, found.result)) for name, value in pairs)
     answer = run(method.strip(), params)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from esb_standins.bitrix24.errors import RestError
+from esb_standins.bitrix24.errors import RestError, no_product
 from esb_standins.bitrix24.filters import split_key
 from esb_standins.bitrix24.listing import page_of
 from esb_standins.bitrix24.params import as_int, as_list, as_map
@@ -12,14 +12,13 @@ from esb_standins.bitrix24.store import Record
 
 IBLOCK: Final = 23
 ARTICLE_PROPERTY: Final = 65
-NO_PRODUCT: Final = RestError(400, "0", "Product is not exists.")
 ARTICLE_NAME: Final = f"property{ARTICLE_PROPERTY}"
 
 
 def _get(portal: Portal, params: Params) -> Answer:
     record = portal.store.get("product", as_int(params.get("id")))
     if record is None:
-        raise NO_PRODUCT
+        raise no_product()
     return Answer({"product": _shown(portal, record)})
 
 
@@ -29,7 +28,7 @@ def _get_service(portal: Portal, params: Params) -> Answer:
 
 def _get_offer(_: Portal, __: Params) -> Answer:
     """Refuse every variation: the company's goods have none."""
-    raise NO_PRODUCT
+    raise no_product()
 
 
 def _list(portal: Portal, params: Params) -> Answer:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from esb_standins.bitrix24.entities import BY_TYPE_WITH_FUNNELS
-from esb_standins.bitrix24.errors import WRONG_AUTH_TYPE, RestError, bad_fields
+from esb_standins.bitrix24.errors import RestError, bad_fields, wrong_auth_type
 from esb_standins.bitrix24.filters import meets, old_conditions, order_by
 from esb_standins.bitrix24.item_methods import kind_of
 from esb_standins.bitrix24.params import as_int, as_list, as_map
@@ -116,7 +116,7 @@ def add_user_field(portal: Portal, kind_name: str, raw: Mapping[str, Any]) -> Re
 
 def _refuse_webhook(_: Portal, __: Params) -> Answer:
     """Refuse what only an installed application may do."""
-    raise WRONG_AUTH_TYPE
+    raise wrong_auth_type()
 
 
 DICTIONARY_METHODS: Mapping[str, Handler] = {

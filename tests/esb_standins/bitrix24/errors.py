@@ -1,9 +1,10 @@
 """Refusals of the portal, as they look on the wire."""
 
 from dataclasses import dataclass
+from functools import partial
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class RestError(Exception):
     """One refusal: HTTP status, the code in `error` and the text beside it.
 
@@ -41,15 +42,16 @@ def bad_id() -> RestError:
     return RestError(400, "", "ID is not defined or invalid.")
 
 
-UNKNOWN_METHOD = RestError(404, "ERROR_METHOD_NOT_FOUND", "Method not found!")
-INVALID_CREDENTIALS = RestError(401, "INVALID_CREDENTIALS", "Invalid request credentials")
-NO_AUTH = RestError(401, "NO_AUTH_FOUND", "Wrong authorization data")
-QUERY_LIMIT = RestError(503, "QUERY_LIMIT_EXCEEDED", "Too many requests")
-OVERLOAD_LIMIT = RestError(503, "OVERLOAD_LIMIT", "REST API is blocked due to overload.")
-OPERATION_TIME_LIMIT = RestError(429, "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.")
-INSUFFICIENT_SCOPE = RestError(
-    403, "insufficient_scope", "The request requires higher privileges than provided by the access token"
+unknown_method = partial(RestError, 404, "ERROR_METHOD_NOT_FOUND", "Method not found!")
+invalid_credentials = partial(RestError, 401, "INVALID_CREDENTIALS", "Invalid request credentials")
+no_auth = partial(RestError, 401, "NO_AUTH_FOUND", "Wrong authorization data")
+query_limit = partial(RestError, 503, "QUERY_LIMIT_EXCEEDED", "Too many requests")
+overload_limit = partial(RestError, 503, "OVERLOAD_LIMIT", "REST API is blocked due to overload.")
+operation_time_limit = partial(RestError, 429, "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.")
+insufficient_scope = partial(
+    RestError, 403, "insufficient_scope", "The request requires higher privileges than provided by the access token"
 )
-WRONG_AUTH_TYPE = RestError(403, "WRONG_AUTH_TYPE", "Current authorization type is denied for this method")
-BATCH_TOO_LONG = RestError(400, "ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
-NOT_IN_BATCH = RestError(405, "ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
+wrong_auth_type = partial(RestError, 403, "WRONG_AUTH_TYPE", "Current authorization type is denied for this method")
+batch_too_long = partial(RestError, 400, "ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
+not_in_batch = partial(RestError, 405, "ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
+no_product = partial(RestError, 400, "0", "Product is not exists.")

@@ -4,7 +4,7 @@ from typing import Final
 
 from esb_standins.bitrix24.catalog import CATALOG_METHODS
 from esb_standins.bitrix24.dictionaries import DICTIONARY_METHODS
-from esb_standins.bitrix24.errors import INSUFFICIENT_SCOPE, UNKNOWN_METHOD
+from esb_standins.bitrix24.errors import insufficient_scope, unknown_method
 from esb_standins.bitrix24.item_methods import ITEM_METHODS
 from esb_standins.bitrix24.old_methods import OLD_METHODS
 from esb_standins.bitrix24.params import lower_names
@@ -42,9 +42,9 @@ def run(portal: Portal, method: str, params: Params) -> Answer:
     name = method.lower()
     handler = METHODS.get(name)
     if handler is None:
-        raise UNKNOWN_METHOD
+        raise unknown_method()
     if name not in _FREE and not _scope(name) & set(portal.settings.scopes):
-        raise INSUFFICIENT_SCOPE
+        raise insufficient_scope()
     return handler(portal, params if name.startswith(_EXACT) else lower_names(params))
 
 

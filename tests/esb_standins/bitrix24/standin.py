@@ -11,11 +11,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from esb_standins.bitrix24.actions import ACTIONS
 from esb_standins.bitrix24.app import JSON_HEADERS, RestApp, called_method
 from esb_standins.bitrix24.errors import (
-    INVALID_CREDENTIALS,
-    OPERATION_TIME_LIMIT,
-    OVERLOAD_LIMIT,
-    QUERY_LIMIT,
     RestError,
+    invalid_credentials,
+    operation_time_limit,
+    overload_limit,
+    query_limit,
 )
 from esb_standins.bitrix24.events import notification
 from esb_standins.bitrix24.portal import Event, Portal, Settings
@@ -110,10 +110,10 @@ def read_settings(options: Mapping[str, Any]) -> Settings:
 
 def _canned_answers() -> dict[str, Canned]:
     errors = {
-        "query_limit": QUERY_LIMIT,
-        "overload_limit": OVERLOAD_LIMIT,
-        "401": INVALID_CREDENTIALS,
-        "operation_time_limit": OPERATION_TIME_LIMIT,
+        "query_limit": query_limit(),
+        "overload_limit": overload_limit(),
+        "401": invalid_credentials(),
+        "operation_time_limit": operation_time_limit(),
     }
     return {kind: Canned(error.status, orjson.dumps(error.body()), JSON_HEADERS) for kind, error in errors.items()}
 

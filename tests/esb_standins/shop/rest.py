@@ -15,14 +15,14 @@ from starlette.types import Receive, Scope, Send
 from esb_standins.effects import Canned, answer, read_body
 from esb_standins.php import encode
 from esb_standins.shop.errors import (
-    NO_PRODUCT,
-    NO_ROUTE,
-    NO_WEBHOOK,
-    UNAUTHORISED,
-    WRONG_KEY,
-    WRONG_SECRET,
     ShopError,
     invalid_parameter,
+    no_product,
+    no_route,
+    no_webhook,
+    unauthorised,
+    wrong_key,
+    wrong_secret,
 )
 from esb_standins.shop.query import OrderQuery, read_query
 from esb_standins.shop.shop import Shop
@@ -116,25 +116,25 @@ class RestApp:
     def _serve(self, scope: Scope, raw: bytes) -> Reply:
         path, method = str(scope["path"]), str(scope["method"])
         if not path.startswith(ROOT):
-            raise NO_ROUTE
+            raise no_route()
         query = dict(parse_qsl(scope.get("query_string", b"").decode(), keep_blank_values=True))
         self._authorise(scope, query)
         parts = tuple(part for part in path.removeprefix(ROOT).split("/") if part)
         pattern = "/".join("*" if position == 1 else part for position, part in enumerate(parts))
         route = self._routes.get((method, pattern))
         if route is None:
-            raise NO_ROUTE
+            raise no_route()
         return route(Call(method, parts, query, _json_object(raw)))
 
     def _authorise(self, scope: Scope, query: Mapping[str, str]) -> None:
         """Check HTTP Basic with consumer key and secret, or the same two in the query."""
         key, secret = _credentials(scope) or (query.get("consumer_key", ""), query.get("consumer_secret", ""))
         if not key:
-            raise UNAUTHORISED
+            raise unauthorised()
         if not hmac.compare_digest(key, self._shop.settings.key):
-            raise WRONG_KEY
+            raise wrong_key()
         if not hmac.compare_digest(secret, self._shop.settings.secret):
-            raise WRONG_SECRET
+            raise wrong_secret()
 
     def _list_orders(self, call: Call) -> Reply:
         query = read_query(call.query, self._shop.settings.offset_hours)
@@ -196,7 +196,7 @@ class RestApp:
     def _webhook(self, call: Call) -> dict[str, Any]:
         webhook = self._shop.store.webhook(call.number)
         if webhook is None:
-            raise NO_WEBHOOK
+            raise no_webhook()
         return webhook
 
     def _products(self, call: Call) -> Reply:
@@ -207,7 +207,7 @@ class RestApp:
     def _product(self, call: Call) -> Reply:
         found = next((product for product in self._shop.store.products() if product["id"] == call.number), None)
         if found is None:
-            raise NO_PRODUCT
+            raise no_product()
         return Reply(found)
 
     def _page(self, call: Call, rows: list[Any], show: Callable[[Any], dict[str, Any]]) -> Reply:

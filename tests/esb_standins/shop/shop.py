@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from esb_standins import company
-from esb_standins.shop.errors import INVALID_ID, invalid_parameter
+from esb_standins.shop.errors import invalid_id, invalid_parameter
 from esb_standins.shop.money import text
 from esb_standins.shop.orders import Order, ShopRules, Wish, build, customer_meta, goods_of
 from esb_standins.shop.store import ShopStore, content_hash
@@ -162,7 +162,7 @@ class Shop:
     def must_exist(self, number: int) -> Order:
         order = self.store.order(number)
         if order is None:
-            raise INVALID_ID
+            raise invalid_id()
         return order
 
     def stock(self) -> dict[str, int]:

@@ -13,7 +13,7 @@ from esb_standins.outgoing import Notification, Outgoing
 from esb_standins.php import encode
 from esb_standins.server import Standin, UnknownAction
 from esb_standins.shop.actions import ACTIONS
-from esb_standins.shop.errors import WRONG_KEY, ShopError
+from esb_standins.shop.errors import ShopError, wrong_key
 from esb_standins.shop.rest import ROOT, RestApp, new_webhook
 from esb_standins.shop.shop import Settings, Shop
 from esb_standins.shop.store import ShopStore
@@ -38,7 +38,7 @@ class ShopStandin:
         self._rest = RestApp(self.shop, self._ping, self._base_url)
         self._webhooks = list(options.get("webhooks", ()))
         self._url = ""
-        unauthorised = Canned(401, encode(WRONG_KEY.body()), {"content-type": "application/json; charset=UTF-8"})
+        unauthorised = Canned(401, encode(wrong_key().body()), {"content-type": "application/json; charset=UTF-8"})
         subject = first_path_segment_after(ROOT)
         self.app: ASGIApp = FaultyApp(self._rest, self.faults, subject, {"401": unauthorised})
 
