@@ -32,14 +32,10 @@ class CustomerInvoice(Value):
 
 
 class IncomingPayment(Value):
-    """A 1C payment document. With `waits_for` it is not written before the named object is in the base.
-
-    `is_refund` turns it round: money that goes back to the customer; the amount is positive all the same.
-    """
+    """A 1C payment document. With `waits_for` it is not written before the named object is in the base."""
 
     kind: Literal["incoming_payment"] = "incoming_payment"
     payment: PaymentState
-    is_refund: bool = False
     waits_for: Literal["order", "invoice"] | None = None
 
 

@@ -18,7 +18,6 @@ def incoming_payment(event: AnyEnvelope, endpoint: str, landscape: Landscape) ->
         return []
     content = IncomingPayment(
         payment=state_of(event.data, PaymentState),
-        is_refund=isinstance(event.data, PaymentRefunded),
         waits_for=_predecessor(event, endpoint, landscape),
     )
     return [addressed(event, endpoint, content)]

@@ -18,7 +18,6 @@ TRANSFORMS: Mapping[tuple[str, str], Transform] = {
     ("order.cancelled", ONEC_KIND): customer_order,
     ("invoice.requested", ONEC_KIND): customer_invoice,
     ("payment.received", ONEC_KIND): incoming_payment,
-    ("payment.refunded", ONEC_KIND): incoming_payment,
     ("payment.received", BITRIX24_KIND): deal_payment,
     ("payment.refunded", BITRIX24_KIND): deal_payment,
     ("order.accepted", BITRIX24_KIND): order_accepted,

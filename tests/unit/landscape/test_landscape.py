@@ -224,8 +224,8 @@ ORDERS = ["order.placed", "order.changed", "order.cancelled"]
             id="route for all to a base of some",
         ),
         pytest.param(
-            at("routes", 4, value={"event": ["order.placed"], "legal_entity": "romashka-opt", "to": []}),
-            "routes.4: is never reached",
+            at("routes", 5, value={"event": ["order.placed"], "legal_entity": "romashka-opt", "to": []}),
+            "routes.5: is never reached",
             id="route behind another",
         ),
         pytest.param(

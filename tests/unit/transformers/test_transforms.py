@@ -16,7 +16,7 @@ from esb_schemas.documents import (
 )
 from esb_schemas.orders import OrderState
 from esb_schemas.registry import AnyEnvelope
-from esb_transformers.routing import documents
+from esb_transformers.routing import NoTransform, documents, transform_for
 
 DEAL = factories.Where(endpoint=factories.PORTAL, native_id="410")
 COMPANY = factories.landscape()
@@ -149,14 +149,9 @@ def test_payment_never_returns_to_the_base_it_comes_from() -> None:
     assert documents(factories.payment_received(base="onec.buh"), "onec", COMPANY) == []
 
 
-@pytest.mark.parametrize(
-    ("event", "is_refund"), [(factories.payment_received(), False), (factories.payment_refunded(), True)]
-)
-def test_refund_is_told_from_income(event: AnyEnvelope, *, is_refund: bool) -> None:
-    content = only(event, "onec")
-
-    assert isinstance(content, IncomingPayment)
-    assert (content.is_refund, content.payment.amount) == (is_refund, Decimal(1000))
+def test_refund_is_never_written_to_1c_as_income() -> None:
+    with pytest.raises(NoTransform, match=r"payment\.refunded cannot be written to onec"):
+        transform_for("payment.refunded", "onec")
 
 
 @pytest.mark.parametrize(
