@@ -32,7 +32,14 @@ class Listener:
         self.host = host
         self.port = port
         self._config = Config(
-            app, lifespan="off", log_config=None, access_log=False, ws="none", server_header=False, proxy_headers=False
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ws="none",
+            server_header=False,
+            timeout_keep_alive=75,
+            proxy_headers=False,
         )
         self._state = ServerState()
         self._server: asyncio.Server | None = None

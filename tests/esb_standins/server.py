@@ -111,7 +111,7 @@ class Seat:
         down = self.standin.faults.get("down")
         if down:
             self.listener.close()
-        if down is None or down.duration is not None:
+        if not self.listener.is_open and (down is None or down.duration is not None):
             self._reopening = asyncio.create_task(self._open_again(down.duration or 0.0 if down else 0.0))
 
     async def _open_again(self, delay: float) -> None:

@@ -196,7 +196,7 @@ class Evaluator:
         values = [value for _, value in operands]
         try:
             return _FUNCTIONS[node.name](*values)
-        except (TypeError, AttributeError, KeyError) as error:
+        except (TypeError, AttributeError, ValueError, ArithmeticError) as error:
             raise internal() from error
 
 
