@@ -23,7 +23,6 @@ from esb_adapters.website.mapping import (
     cents,
     invoice_event,
     party_kind,
-    plain,
     read_as,
     state_event,
     vat_within,
@@ -213,7 +212,6 @@ def _line(order: SiteOrder, index: int) -> OrderLine:
     amount = cents(line.price * line.quantity) if line.amount is None else line.amount
     fields = {
         **dict(line),
-        "quantity": plain(line.quantity),
         "amount": amount,
         "vat_amount": vat_within(amount, line.vat_rate) if line.vat_amount is None else line.vat_amount,
     }

@@ -12,11 +12,14 @@ from esb_adapters.website.shapes import read_json, read_order
 from esb_bus.errors import PermanentError
 from esb_bus.ports import Cache, NativeMessage
 from esb_schemas.envelope import content_hash, new_event
+from esb_schemas.orders import OrderChanged, OrderPlaced
 from esb_schemas.registry import AnyEnvelope
 
 REMEMBERED_S = 30 * 24 * 3600
 SECOND = 1000
 """Versions of a shop are milliseconds."""
+
+_STATES = frozenset({OrderPlaced.type, OrderChanged.type})
 
 
 class OrderDeletedInShop(PermanentError):
@@ -83,17 +86,17 @@ class WebsiteMapper:
         for event in events:
             last = await self._last(event)
             if last is None or last.version <= event.dataversion:
-                entry = f"{event.dataversion} {content_hash(event.data)}"
+                entry = f"{event.dataversion} {_digest(event)}"
                 await self._cache.put(_key(event), entry, REMEMBERED_S)
 
     async def _is_news(self, event: AnyEnvelope) -> bool:
         last = await self._last(event)
-        return last is None or last.digest != content_hash(event.data)
+        return last is None or last.digest != _digest(event)
 
     async def _is_ambiguous(self, events: Sequence[AnyEnvelope]) -> bool:
         for event in events:
             last = await self._last(event)
-            if last and last.is_same_second(event) and last.digest != content_hash(event.data):
+            if last and last.is_same_second(event) and last.digest != _digest(event):
                 return True
         return False
 
@@ -102,7 +105,7 @@ class WebsiteMapper:
             last = await self._last(event)
             if last is None or not last.is_same_second(event):
                 yield event
-            elif last.digest != content_hash(event.data):
+            elif last.digest != _digest(event):
                 yield _with_version(event, last.version + 1)
 
     async def _present(self, message: NativeMessage) -> NativeMessage:
@@ -132,6 +135,12 @@ def _with_version(event: AnyEnvelope, version: int) -> AnyEnvelope:
         time=event.time,
         correlationid=event.correlationid,
     )
+
+
+def _digest(event: AnyEnvelope) -> str:
+    """Placed and changed say the same of an order; cancelled says something else, even with the same content."""
+    said = "order" if event.type in _STATES else event.type
+    return f"{said}:{content_hash(event.data)}"
 
 
 def _key(event: AnyEnvelope) -> str:

@@ -185,7 +185,7 @@ def _line(order: WooOrder, index: int, shop: Shop) -> OrderLine:
     fields = {
         "article": article,
         "name": html.unescape(item.name),
-        "quantity": plain(item.quantity),
+        "quantity": item.quantity,
         "unit": shop.site.unit,
         "price": unit_price(amount, item.quantity),
         "amount": amount,
@@ -327,16 +327,10 @@ def vat_within(amount: Decimal, rate: VatRate) -> Decimal:
 
 
 def unit_price(amount: Decimal, quantity: Decimal) -> Decimal:
-    """Return the price of one unit with VAT, as short as it can be written: 100 for 3 is 33.333333."""
+    """Return the price of one unit with VAT: 100 for 3 is 33.333333."""
     if quantity < SMALLEST_QUANTITY:
         return Decimal(0)  # the quantity itself is refused by the schema, with its own reason
-    price = (amount / quantity).quantize(PRICE_STEP, ROUND_HALF_UP)
-    return cents(price) if price == cents(price) else price.normalize()
-
-
-def plain(number: Decimal) -> Decimal:
-    """Return the same number without trailing zeros and without an exponent, so that equal content is equal text."""
-    return number.quantize(Decimal(1)) if number == number.to_integral_value() else number.normalize()
+    return (amount / quantity).quantize(PRICE_STEP, ROUND_HALF_UP)
 
 
 def shortened(comment: str) -> str:

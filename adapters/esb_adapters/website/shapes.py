@@ -5,6 +5,7 @@ Source: WooCommerce REST API v3, "Order properties".
 """
 
 import json
+import re
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
@@ -14,6 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from esb_adapters.website.protocol import utc
 from esb_bus.errors import InvalidData, PoisonMessageError
 
+# Decimal() would also take "1_000", " 5 " and digits of other scripts.
+_PLAIN = re.compile(r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 _LARGEST = Decimal(10) ** 13
 _FINEST_EXPONENT = -12
 
@@ -21,6 +24,8 @@ _FINEST_EXPONENT = -12
 def _number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise ValueError("not a number")  # noqa: TRY004  pydantic wants ValueError
+    if isinstance(value, str) and not _PLAIN.fullmatch(value):
+        raise ValueError("not a number")
     try:
         number = Decimal(value)
     except InvalidOperation as error:

@@ -47,6 +47,17 @@ async def test_content_that_was_published_is_not_published_again_whatever_its_ve
     assert again == []
 
 
+async def test_cancellation_is_news_although_the_content_is_the_same_and_so_is_taking_it_back(mapper, firm_order):
+    await mapper.published(await mapper.events(message(firm_order())))
+
+    cancelled = await mapper.events(message(firm_order(date_modified_gmt="2026-03-02T10:00:00", status="cancelled")))
+    await mapper.published(cancelled)
+    revived = await mapper.events(message(firm_order(date_modified_gmt="2026-03-02T11:00:00", status="processing")))
+
+    assert [event.type for event in cancelled] == ["order.cancelled"]
+    assert [event.type for event in revived] == ["order.changed"]
+
+
 async def test_what_was_not_confirmed_is_published_again(mapper, firm_order):
     first = await mapper.events(message(firm_order()))
 

@@ -138,6 +138,9 @@ def test_fee_is_refused_and_a_fee_of_nothing_is_not(firm_order, shop):
         ("line_items", {}, "line_items"),
         ("total", 12.5, "total"),
         ("total", "много", "total"),
+        ("total", "1_888.00", "total"),
+        ("total", "１８８８.00", "total"),
+        ("total", "1e99", "total"),
         ("currency", "рубль", "currency"),
         ("date_modified_gmt", "вчера", "date_modified_gmt"),
         ("id", "10015", "id"),
@@ -201,5 +204,5 @@ def test_bytes_that_are_no_json_object_are_poison(body):
     ("amount", "quantity", "price"),
     [("100.00", "3", "33.333333"), ("649.00", "1", "649.00"), ("0.00", "2", "0.00"), ("10.00", "0", "0")],
 )
-def test_price_of_one_unit_is_as_short_as_it_can_be(amount, quantity, price):
-    assert str(unit_price(Decimal(amount), Decimal(quantity))) == price
+def test_price_of_one_unit_keeps_six_decimals(amount, quantity, price):
+    assert unit_price(Decimal(amount), Decimal(quantity)) == Decimal(price)
