@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel
-from aiormq.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError
 
 from esb_bus.errors import BrokerUnavailable, EsbError
 from esb_bus.topology import EVENTS_EXCHANGE, Queue

@@ -15,7 +15,7 @@ def set_up_logging(level: str = "INFO", log_format: str = "json") -> None:
     number = LEVELS.get(level.upper(), LEVELS["INFO"])
     for noisy in ("httpx", "httpcore", "aiormq", "aio_pika", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(number, logging.WARNING))
-    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it logs every lost connection with a traceback
     structlog.configure(
         processors=[*_SHARED, *(_json() if log_format == "json" else [structlog.dev.ConsoleRenderer()])],
         wrapper_class=structlog.make_filtering_bound_logger(number),

@@ -14,7 +14,6 @@ from functools import partial
 import redis.asyncio as redis
 import structlog
 import uvicorn
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from esb_adapters.bitrix24 import main as bitrix24
