@@ -44,3 +44,10 @@ def test_amounts_are_text_in_the_schema(event_type: str) -> None:
     schema = (COMMITTED / f"{event_type}.v1.json").read_text()
 
     assert '"type": "number"' not in schema
+
+
+def test_the_table_for_readers_has_every_type_at_its_version() -> None:
+    table = (factories.REPOSITORY / "docs" / "events.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([a-z.]+)` \| (\d+) \|", table, re.MULTILINE))
+
+    assert listed == {(event.type, str(event.version)) for event in EVENT_TYPES}
