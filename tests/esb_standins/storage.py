@@ -4,13 +4,14 @@ WAL with synchronous=NORMAL survives `kill -9` of the process at any moment (onl
 newest transactions), and a commit costs no fsync.
 """
 
-import json
 import sqlite3
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import orjson
 
 LEDGER_SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS ledger (
@@ -87,10 +88,10 @@ class transaction:  # noqa: N801 - read as a statement: `with transaction(db):`
 
 def append_ledger(connection: sqlite3.Connection, endpoint: str, entry: LedgerEntry) -> int:
     """Add a row inside the caller's transaction and return its sequence number."""
-    row = asdict(entry) | {
+    row = vars(entry) | {
         "time": time.time(),
         "endpoint": endpoint,
-        "fields": json.dumps(entry.fields, ensure_ascii=False),
+        "fields": orjson.dumps(entry.fields).decode(),
     }
     columns = ", ".join(f'"{name}"' for name in row)
     marks = ", ".join("?" for _ in row)
@@ -108,5 +109,5 @@ def _plain(row: sqlite3.Row) -> dict[str, Any]:
     return dict(row) | {
         "deletion_mark": bool(row["deletion_mark"]),
         "posted": bool(row["posted"]),
-        "fields": json.loads(row["fields"]),
+        "fields": orjson.loads(row["fields"]),
     }

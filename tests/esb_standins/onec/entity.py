@@ -4,13 +4,14 @@ Pure: no clock and no storage. Numbers, posting and uniqueness are decided in `s
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import orjson
+
 from esb_standins.onec.errors import bad_value, internal
-from esb_standins.onec.profile import UNDEFINED, ZERO_GUID, EntitySet, Field
+from esb_standins.onec.profile import ZERO_GUID, EntitySet, Field
 from esb_standins.onec.values import Enums, stored, stored_composite
 
 Entity = dict[str, Any]
@@ -25,14 +26,7 @@ READ_ONLY: Final = frozenset({
 
 def blank(entity_set: EntitySet, ref: str) -> Entity:
     """Return a new object with every property empty."""
-    entity: Entity = {}
-    for field in (*entity_set.standard, *entity_set.fields):
-        _put(entity, field, field.empty, UNDEFINED)
-    entity.update({table: [] for table in entity_set.tables})
-    for field in entity_set.trailing:
-        entity[field.wire_name] = field.empty
-    entity["Ref_Key"] = ref
-    return entity
+    return {**entity_set.template, "Ref_Key": ref}
 
 
 def applied(entity: Entity, entity_set: EntitySet, body: Mapping[str, Any], enums: Enums) -> Entity:
@@ -40,7 +34,7 @@ def applied(entity: Entity, entity_set: EntitySet, body: Mapping[str, Any], enum
     changed = dict(entity)
     for name, value in body.items():
         if name in entity_set.tables:
-            changed[name] = _rows(entity["Ref_Key"], entity_set.tables[name], value, enums)
+            changed[name] = _rows(entity["Ref_Key"], entity_set, name, value, enums)
         elif name in entity_set.by_property and name not in READ_ONLY:
             _set(changed, entity_set.by_property[name], body, enums)
     return changed
@@ -55,7 +49,7 @@ def recognised(entity_set: EntitySet, body: Mapping[str, Any]) -> dict[str, Any]
 def digest(entity: Entity) -> str:
     """Return the SHA-256 of an object's content without its version counter."""
     content = {name: value for name, value in entity.items() if name != "DataVersion"}
-    return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def tag_of(entity: Entity) -> tuple[str | None, int | None]:
@@ -87,20 +81,12 @@ def _set(entity: Entity, field: Field, body: Mapping[str, Any], enums: Enums) ->
     name = field.wire_name
     if field.kind == "any":
         type_name = body.get(f"{name}_Type", entity.get(f"{name}_Type"))
-        _put(entity, field, *stored_composite(field, body[name], type_name, enums))
+        entity[name], entity[f"{name}_Type"] = stored_composite(field, body[name], type_name, enums)
     else:
         entity[name] = stored(field, body[name], enums)
 
 
-def _put(entity: Entity, field: Field, value: Any, type_name: str) -> None:
-    entity[field.wire_name] = value
-    if field.kind == "any":
-        entity[f"{field.wire_name}_Type"] = type_name
-    elif field.kind == "storage":
-        entity[f"{field.name}_Type"] = "application/octet-stream"
-
-
-def _rows(owner: str, fields: tuple[Field, ...], value: Any, enums: Enums) -> list[Entity]:
+def _rows(owner: str, entity_set: EntitySet, table: str, value: Any, enums: Enums) -> list[Entity]:
     """Return the rows of a section, which a write always replaces whole.
 
     Measured: rows without `LineNumber` are an internal error, numbers that do not run from 1 are refused.
@@ -113,14 +99,9 @@ def _rows(owner: str, fields: tuple[Field, ...], value: Any, enums: Enums) -> li
             raise internal()
         if str(given["LineNumber"]) != str(position):
             raise bad_value("LineNumber")
-        rows.append(_row(owner, position, fields, given, enums))
+        row = {"Ref_Key": owner, "LineNumber": str(position), **entity_set.row_templates[table]}
+        for field in entity_set.tables[table]:
+            if field.wire_name in given:
+                _set(row, field, given, enums)
+        rows.append(row)
     return rows
-
-
-def _row(owner: str, position: int, fields: tuple[Field, ...], given: Mapping[str, Any], enums: Enums) -> Entity:
-    row: Entity = {"Ref_Key": owner, "LineNumber": str(position)}
-    for field in fields:
-        _put(row, field, field.empty, UNDEFINED)
-        if field.wire_name in given:
-            _set(row, field, given, enums)
-    return row

@@ -11,9 +11,9 @@ The facts are in `profiles/*.json`, one line per attribute in a small grammar:
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final
@@ -53,7 +53,7 @@ class Field:
     is_open: bool = False
     required: bool = False
 
-    @property
+    @cached_property
     def wire_name(self) -> str:
         """Name of the OData property that carries the value."""
         match self.kind:
@@ -64,7 +64,7 @@ class Field:
             case _:
                 return self.name
 
-    @property
+    @cached_property
     def edm(self) -> str:
         """EDM type of the property. Integers up to 3 digits are Int16, wider ones Int64 (text in JSON)."""
         match self.kind:
@@ -87,7 +87,7 @@ class Field:
     def is_unlimited_text(self) -> bool:
         return self.kind == "string" and self.length == 0
 
-    @property
+    @cached_property
     def empty(self) -> Any:
         """The value of the property when nothing was given."""
         match self.edm:
@@ -103,6 +103,17 @@ class Field:
                 return 0
             case _:
                 return " " * self.length if self.fixed else ""
+
+    @property
+    def empty_properties(self) -> dict[str, Any]:
+        """Return every property of the attribute as a new object has it."""
+        match self.kind:
+            case "any":
+                return {self.wire_name: self.empty, f"{self.name}_Type": UNDEFINED}
+            case "storage":
+                return {self.wire_name: self.empty, f"{self.name}_Type": "application/octet-stream"}
+            case _:
+                return {self.wire_name: self.empty}
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,20 @@ class EntitySet:
         found = {item.wire_name: item for item in (*self.standard, *self.fields, *self.trailing)}
         object.__setattr__(self, "by_property", MappingProxyType(found))
 
+    @cached_property
+    def template(self) -> Mapping[str, Any]:
+        """A new object with every property empty, in the order 1C prints them."""
+        empty: dict[str, Any] = {}
+        for item in (*self.standard, *self.fields):
+            empty |= item.empty_properties
+        empty |= {table: [] for table in self.tables}
+        return empty | {item.wire_name: item.empty for item in self.trailing}
+
+    @cached_property
+    def row_templates(self) -> Mapping[str, Mapping[str, Any]]:
+        """A new row of every tabular section."""
+        return {table: _merged(item.empty_properties for item in rows) for table, rows in self.tables.items()}
+
     @property
     def is_document(self) -> bool:
         return self.kind == "Document"
@@ -174,6 +199,10 @@ class Profile:
         rows = entity_set.tables.get(table, ())
         names = {item.wire_name for item in rows} | {f"{item.wire_name}_Type" for item in rows if item.kind == "any"}
         return inner in names | {"LineNumber"}
+
+
+def _merged(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: value for part in parts for name, value in part.items()}
 
 
 def load_profile(name: str) -> Profile:
