@@ -17,7 +17,7 @@ def old_page(portal: Portal, kind: str, fields: Mapping[str, Field], params: Par
     conditions = old_conditions(params.get("filter"), fields)
     rows = [
         record
-        for record in candidates(portal, kind, conditions)
+        for record in portal.listed(candidates(portal, kind, conditions))
         if all(meets(record, condition) for condition in conditions)
     ]
     order = {key.upper(): way for key, way in (params.get("order") or {}).items()} if params.get("order") else {}
@@ -28,7 +28,7 @@ def item_page(portal: Portal, kind: str, fields: Mapping[str, Field], params: Pa
     """Select one page for `crm.item.list`; an unknown field in the filter is refused."""
     test = item_test(params.get("filter"), fields)
     exact = equalities(params.get("filter"), fields)
-    rows = [record for record in candidates(portal, kind, exact) if test(record)]
+    rows = [record for record in portal.listed(candidates(portal, kind, exact)) if test(record)]
     return page_of(order_by(rows, params.get("order"), fields), params.get("start"))
 
 

@@ -1,7 +1,7 @@
 """What every method handler works on: the objects, the clock, the settings and the events to be sent."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,12 +61,18 @@ Handler = Callable[["Portal", Params], Answer]
 
 @dataclass
 class Portal:
-    """One portal. `send` receives events after the write that caused them is committed."""
+    """One portal.
+
+    Attributes:
+        send: receives events after the write that caused them is committed.
+        search_lag: seconds until a new object appears in lists; by id it is there at once.
+    """
 
     store: Store
     settings: Settings = field(default_factory=Settings)
     send: Callable[[Event], None] = lambda _: None
     clock: Callable[[], float] = time.time
+    search_lag: Callable[[], float] = lambda: 0.0
     _pending: list[Event] = field(default_factory=list)
     _depth: int = 0
 
@@ -90,6 +96,14 @@ class Portal:
     def fire(self, name: str, fields: Mapping[str, Any]) -> None:
         """Send an event once the current write is committed."""
         self._pending.append(Event(name, fields))
+
+    def listed(self, records: Iterable[Record]) -> Iterable[Record]:
+        """Leave out what the portal's search does not show yet."""
+        lag = self.search_lag()
+        if not lag:
+            return records
+        newest = stamp(self.clock() - lag)
+        return [record for record in records if record.get("DATE_CREATE", "") <= newest]
 
     def now(self) -> str:
         return stamp(self.clock())

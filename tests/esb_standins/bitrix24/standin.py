@@ -51,6 +51,7 @@ class PortalStandin:
         self.path = f"/rest/{self.portal.settings.user}/{self.portal.settings.code}/"
         install(self.portal)
         self.portal.send = self._notify
+        self.portal.search_lag = self._search_lag
         faulty = FaultyApp(RestApp(self.portal), self.faults, called_method, _canned_answers())
         self.app: ASGIApp = _as_reads_and_writes(faulty)
 
@@ -85,6 +86,10 @@ class PortalStandin:
             return await handler(self.portal, body)
         except RestError as error:
             raise ValueError(error.description) from error
+
+    def _search_lag(self) -> float:
+        fault = self.faults.get("late_search")
+        return fault.delay if fault else 0.0
 
     def _notify(self, event: Event) -> None:
         if event.name == "ONCRMDEALMOVETOCATEGORY" and not self.portal.settings.move_event_for_webhooks:

@@ -67,6 +67,16 @@ async def test_a_late_write_commits_after_its_client_has_gone(portal, eventually
     assert len(await eventually(committed)) == 1
 
 
+async def test_a_new_object_may_appear_in_lists_later(portal):
+    await portal.fault("late_search", seconds=60)
+
+    number = await portal.call("crm.deal.add", fields={})
+
+    assert (await portal.call("crm.deal.get", id=number))["ID"] == str(number)
+    assert await portal.call("crm.deal.list", filter={"ID": number}) == []
+    assert (await portal.call("crm.item.list", entityTypeId=2, filter={"id": number}))["items"] == []
+
+
 async def test_what_was_answered_survives_kill_9(tmp_path):
     config = tmp_path / "standins.toml"
     config.write_text(f'state_dir = "{tmp_path}"\n[standins."bitrix24.portal"]\ncapacity = 0\n', "utf-8")
