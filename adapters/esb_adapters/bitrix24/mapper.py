@@ -1,6 +1,5 @@
 """Bitrix24 in: a native message points at a deal; the deal is read, pinned to its legal entity, and mapped."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,6 +9,7 @@ from esb_adapters.bitrix24.client import Client
 from esb_adapters.bitrix24.mapping import Snapshot, field_name, is_order, order_events
 from esb_adapters.bitrix24.protocol import DealMissing, command, deal_number, order_key, read_event
 from esb_adapters.bitrix24.reader import DealReader, read_deal_of
+from esb_bus.cache import MemoryCache
 from esb_bus.errors import PermanentError, PoisonMessageError
 from esb_bus.landscape import Bitrix24Portal
 from esb_bus.ports import Cache, NativeMessage
@@ -18,7 +18,6 @@ from esb_schemas.registry import AnyEnvelope
 
 EVENT_KIND: Final = "bitrix24.event"
 DEAL_KIND: Final = "bitrix24.deal"
-REMEMBERED: Final = 10_000
 REMEMBER_S: Final = 90 * 86_400.0
 
 
@@ -35,23 +34,20 @@ class FieldMissing(PermanentError):
 
 
 class Memory:
-    """What this process published last: the cache's stand-in while there is none, so that an echo stays one.
+    """What was published last: in the cache, and in this process while the cache is gone, so that an echo stays one.
 
     A miss in both means "publish": the receivers compare, a repetition is only slower.
     """
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._recent: OrderedDict[str, str] = OrderedDict()
+        self._own = MemoryCache()
 
     async def get(self, key: str) -> str:
-        return self._recent.get(key) or await self._cache.get(key) or ""
+        return await self._own.get(key) or await self._cache.get(key) or ""
 
     async def put(self, key: str, value: str) -> None:
-        self._recent[key] = value
-        self._recent.move_to_end(key)
-        if len(self._recent) > REMEMBERED:
-            self._recent.popitem(last=False)
+        await self._own.put(key, value, REMEMBER_S)
         await self._cache.put(key, value, REMEMBER_S)
 
 
