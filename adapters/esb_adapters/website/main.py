@@ -3,6 +3,7 @@
 from starlette.routing import Route
 
 from esb_adapters.receiving import Intake
+from esb_adapters.website.check import check_shop
 from esb_adapters.website.client import ShopClient
 from esb_adapters.website.mapper import WebsiteMapper
 from esb_adapters.website.mapping import Shop
@@ -40,6 +41,11 @@ def client(endpoint: str, landscape: Landscape, secrets: Secrets) -> ShopClient 
 
 def poller(endpoint: str, landscape: Landscape, shop: ShopClient) -> WebsitePoller:
     return WebsitePoller(endpoint, shop, _site(endpoint, landscape).overlap_s)
+
+
+async def check(endpoint: str, shop: ShopClient) -> list[str]:
+    """Return what is wrong with a shop, one line each."""
+    return await check_shop(endpoint, shop)
 
 
 def endpoint_of(name: str) -> str:

@@ -128,14 +128,14 @@ def read_single(answer: Answer) -> bytes | None:
     return answer.body
 
 
+def is_ours(webhook: Mapping[str, Any], path: str) -> bool:
+    """Tell whether a webhook leads to us: the shop knows our address, we know only its path."""
+    return str(webhook.get("delivery_url", "")).split("?", 1)[0].rstrip("/").endswith(path)
+
+
 def disabled_webhooks(webhooks: Sequence[Mapping[str, Any]], path: str) -> list[int]:
     """Name those of our webhooks the shop has switched off; "paused" was a person's decision and stays."""
-    return [
-        int(hook["id"])
-        for hook in webhooks
-        if hook.get("status") == "disabled"
-        and str(hook.get("delivery_url", "")).split("?", 1)[0].rstrip("/").endswith(path)
-    ]
+    return [int(hook["id"]) for hook in webhooks if hook.get("status") == "disabled" and is_ours(hook, path)]
 
 
 def check_answer(answer: Answer) -> None:

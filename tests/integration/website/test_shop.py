@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from esb_adapters.door import door
 from esb_adapters.receiving import Intake, webhook_path
+from esb_adapters.website.check import check_shop
 from esb_adapters.website.client import ShopClient
 from esb_adapters.website.mapper import native_events
 from esb_adapters.website.mapping import Shop
@@ -132,6 +133,24 @@ async def test_webhooks_that_failed_while_the_broker_was_gone_are_switched_on_ag
 
     assert {hook["status"] for hook in shop.objects("webhooks")} == {"active"}
     assert ids(sink) == lost | later
+
+
+async def test_check_names_the_webhooks_that_are_missing_or_off(shop):
+    async with ShopClient(shop.address, "ck_standin:cs_standin", 5) as client:
+        before = await check_shop(ENDPOINT, client)
+        hook = shop.objects("webhooks")[0]
+        await client.put(f"webhooks/{hook['id']}", {"status": "paused"})
+        after = await check_shop(ENDPOINT, client)
+
+    assert [line.split(":")[1] for line in before] == [" no webhook for order.restored leads to /webhooks/website/shop"]
+    assert any("order.created is paused" in line for line in after)
+
+
+async def test_check_names_a_key_the_shop_does_not_take(shop):
+    async with ShopClient(shop.address, "ck_standin:wrong", 5) as client:
+        (problem,) = await check_shop(ENDPOINT, client)
+
+    assert problem.startswith("website.shop: shop_down: the shop answers 401 'woocommerce_rest_authentication_error'")
 
 
 async def test_deleted_order_arrives_with_its_thread(shop, sink):

@@ -9,22 +9,9 @@ from esb_adapters.website.client import ShopClient
 from esb_adapters.website.mapper import OrderDeletedInShop, UnknownNativeKind, WebsiteMapper, native_events
 from esb_adapters.website.protocol import STANDARD_EVENT, WOO_ORDER, WOO_ORDER_DELETED, WOO_OTHER
 from esb_adapters.website.rest import ShopBusy
+from esb_bus.cache import MemoryCache
 from esb_bus.errors import EsbError
 from esb_bus.ports import NativeMessage
-
-
-class FakeCache:
-    def __init__(self):
-        self.values = {}
-
-    async def get(self, key):
-        return self.values.get(key)
-
-    async def put(self, key, value, ttl_s):  # noqa: ARG002  a test is over sooner
-        self.values[key] = value
-
-    async def drop(self, key):
-        self.values.pop(key, None)
 
 
 def message(wire, kind=WOO_ORDER):
@@ -34,7 +21,7 @@ def message(wire, kind=WOO_ORDER):
 
 @pytest.fixture
 def mapper(shop):
-    return WebsiteMapper(shop(), FakeCache())
+    return WebsiteMapper(shop(), MemoryCache())
 
 
 async def test_content_that_was_published_is_not_published_again_whatever_its_version(mapper, firm_order):
@@ -82,7 +69,7 @@ async def asking(shop, firm_order):
     answers = [httpx.Response(200, content=present)]
     transport = httpx.MockTransport(lambda request: answers[-1] if request.url.path.endswith("/10015") else None)
     async with ShopClient("https://sad.example", "ck_1:cs_1", 5, transport) as source:
-        yield WebsiteMapper(shop(), FakeCache(), source), answers
+        yield WebsiteMapper(shop(), MemoryCache(), source), answers
 
 
 async def test_of_two_states_of_one_second_the_present_one_is_published_as_newer(asking, firm_order):
@@ -131,7 +118,7 @@ async def test_late_confirmation_of_an_older_state_does_not_hide_the_newer_one(m
 
 @pytest.mark.parametrize("entry", ["", "rubbish", "abc def", "17"])
 async def test_damaged_cache_entry_is_a_miss(mapper, firm_order, entry):
-    mapper._cache.values["published:order/website.shop/10015"] = entry
+    await mapper._cache.put("published:order/website.shop/10015", entry, 60)
 
     assert await mapper.events(message(firm_order()))
 
