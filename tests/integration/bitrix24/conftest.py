@@ -27,7 +27,7 @@ class FakeCache:
     async def get(self, key):
         return self.values.get(key)
 
-    async def put(self, key, value, ttl_s):
+    async def put(self, key, value, ttl_s):  # noqa: ARG002  it forgets nothing
         self.values[key] = value
 
     async def drop(self, key):
@@ -40,7 +40,7 @@ class FakeSink:
     def __init__(self):
         self.messages: list[NativeMessage] = []
 
-    async def store(self, message, deadline_s=None):
+    async def store(self, message, deadline_s=None):  # noqa: ARG002  it is never late
         self.messages.append(message)
 
 
@@ -50,11 +50,11 @@ class FakeGuard:
     def __init__(self):
         self.writes = 0
 
-    def before_write(self, *, fenced=False):
+    def before_write(self, *, fenced=False):  # noqa: ARG002  nothing is ever in doubt here
         self.writes += 1
 
     @asynccontextmanager
-    async def lock(self, *keys):
+    async def lock(self, *keys):  # noqa: ARG002  nobody else writes
         yield
 
 

@@ -129,7 +129,7 @@ async def test_another_seller_after_publication_needs_a_person(portal):
 
     await portal.standin.act("move_deal", {"deal_id": number, "entity": "romashka-service"})
 
-    with pytest.raises(EntityChanged, match="romashka-opt.*romashka-service"):
+    with pytest.raises(EntityChanged, match=r"romashka-opt.*romashka-service"):
         await portal.events(number)
 
 

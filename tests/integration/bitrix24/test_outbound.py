@@ -3,12 +3,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from factories import NOON, Where, deal_outcome_document, deal_payment_document, document_ref
 
 from esb_adapters.bitrix24.mapper import FieldMissing
 from esb_adapters.bitrix24.sender import DealDoubled
 from esb_bus.errors import EndpointDown, InDoubt, RetryableError
 from esb_standins.faults import Fault
+from factories import NOON, Where, deal_outcome_document, deal_payment_document, document_ref
 
 STATUS = "UF_CRM_ESB_STATUS"
 
@@ -208,5 +208,5 @@ def _after_first_look(portal, fault):
 
 async def _until(condition):
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  the stand-in has no event to await
             await asyncio.sleep(0.05)

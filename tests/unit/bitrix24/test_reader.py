@@ -1,0 +1,99 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from esb_adapters.bitrix24.mapper import Bitrix24Mapper, pointed_at
+from esb_adapters.bitrix24.poller import page_query, read_cursor, read_page
+from esb_adapters.bitrix24.protocol import Answer, read_answer, read_batch
+from esb_adapters.bitrix24.reader import article_names, article_of, product_of, seconds_left
+from esb_adapters.bitrix24.shapes import read_deal
+from esb_bus.errors import EsbError, InvalidData, PoisonMessageError
+from esb_bus.ports import Mapper, NativeMessage
+
+MODIFIED = datetime(2026, 1, 5, 10, 58, 20, tzinfo=UTC)
+
+
+def native(kind, body):
+    return NativeMessage(endpoint="bitrix24.portal", kind=kind, body=body)
+
+
+def test_articles_are_read_from_the_property_with_the_right_code(sample):
+    answer = read_batch(read_answer("batch", 200, sample("product_batch.json"), repeatable=True), repeatable=True)
+
+    names = article_names(answer, "CML2_ARTICLE")
+
+    assert [article_of(product_of(answer, number), names) for number in (1001, 1021, 7)] == ["RM-0001", "RM-0201", ""]
+    assert article_names(answer, "OTHER_CODE") == []
+    assert article_names(answer, "xmlId") == ["xmlId"]
+
+
+@pytest.mark.parametrize(
+    ("now", "left"),
+    [
+        (MODIFIED, 1.0),
+        (MODIFIED.replace(microsecond=750_000), 0.25),
+        (MODIFIED.replace(second=21), 0.0),
+        (MODIFIED.replace(second=0), 1.0),
+        (None, 0.0),
+    ],
+)
+def test_version_is_final_when_its_second_is_over(wire, now, left):
+    assert seconds_left(read_deal(wire["deal"]), now) == left
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("bitrix24.event", b"event=ONCRMDEALUPDATE"),
+        ("bitrix24.event", b"\xff\xfe"),
+        ("bitrix24.deal", b"{"),
+        ("bitrix24.deal", b"[]"),
+        ("bitrix24.deal", b'{"id":"x"}'),
+        ("onec.payment", b"{}"),
+    ],
+)
+def test_message_that_names_no_deal_is_poison(kind, body):
+    with pytest.raises(PoisonMessageError):
+        pointed_at(native(kind, body))
+
+
+def test_messages_point_at_deals():
+    assert pointed_at(native("bitrix24.deal", b'{"id":731,"modified":5}')) == ("731", 5, False)
+    assert pointed_at(native("bitrix24.event", b"event=ONCRMDEALDELETE&data[FIELDS][ID]=731")) == ("731", None, True)
+
+
+@given(st.sampled_from(["bitrix24.deal", "bitrix24.event"]), st.binary(max_size=100))
+def test_no_message_raises_anything_the_bus_does_not_know(kind, body):
+    try:
+        pointed_at(native(kind, body))
+    except EsbError:
+        return
+
+
+def test_page_is_asked_for_without_counting_and_after_the_last_id():
+    query = page_query(MODIFIED, 17)
+
+    assert query["filter"] == {">=DATE_MODIFY": "2026-01-05T10:58:20+00:00", ">ID": 17}
+    assert (query["order"], query["start"]) == ({"ID": "ASC"}, -1)
+
+
+def test_page_out_of_order_stops_the_poll_instead_of_skipping(wire):
+    rows = [{**wire["deal"], "ID": "20"}, {**wire["deal"], "ID": "19"}]
+
+    with pytest.raises(InvalidData, match="not ascending"):
+        read_page(Answer(rows), MODIFIED, 0)
+    with pytest.raises(InvalidData, match="not ascending"):
+        read_page(Answer(rows[:1]), MODIFIED, 20)
+
+
+def test_cursor_that_is_no_time_is_named():
+    with pytest.raises(InvalidData, match="yesterday"):
+        read_cursor("yesterday")
+
+
+def test_mapper_is_what_the_bus_asks_for(portal):
+    mapper: Mapper = Bitrix24Mapper("bitrix24.portal", portal(), None, None, None)
+
+    assert mapper
