@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import unquote
 
-from pamqp import commands
 from pamqp.base import Frame
 from pamqp.commands import INDEX_MAPPING, Basic, Connection
 from pamqp.commands import Channel as ChannelMethod
@@ -342,9 +341,9 @@ class AmqpChannel:
             raise AmqpClosed(f"expected {answer.name}, got {frame.name}")
         return frame
 
-    async def consume(self, queue: str, on_message: OnMessage) -> None:
+    async def consume(self, queue: str, on_message: OnMessage, arguments: dict[str, Any] | None = None) -> None:
         self._on_message = on_message
-        await self.rpc(commands.Basic.Consume(queue=queue), Basic.ConsumeOk)
+        await self.rpc(Basic.Consume(queue=queue, arguments=arguments or {}), Basic.ConsumeOk)
 
     async def close(self) -> None:
         if self.closed.done():

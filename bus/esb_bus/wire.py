@@ -134,6 +134,12 @@ class Link:
         await _call(channel, Queue.Declare(queue=name, exclusive=True), Queue.DeclareOk)
         return QueueLock(channel, name)
 
+    async def declare_private(self, name: str) -> None:
+        """Declare a queue for answers that only this connection sees and that goes with it."""
+        channel = await self._channel()
+        await _call(channel, Queue.Declare(queue=name, exclusive=True), Queue.DeclareOk)
+        await channel.close()
+
     async def ready_count(self, queue: str) -> int:
         """Messages that wait in a queue; those in anybody's hands are not counted.
 
@@ -223,12 +229,16 @@ class ConsumeChannel:
         self.lost = channel.closed
         """Done when the channel is gone, whoever closed it."""
 
-    async def consume(self, queue: str, on_delivery: Callable[[Delivery], None]) -> None:
+    async def consume(
+        self, queue: str, on_delivery: Callable[[Delivery], None], arguments: dict[str, Any] | None = None
+    ) -> None:
+        """Start consuming; `arguments` as a stream wants them (`x-stream-offset`)."""
+
         def hand_over(frame: Basic.Deliver, header: ContentHeader, body: bytes) -> None:
             on_delivery(_delivery(frame, header, body))
 
         try:
-            await self._channel.consume(queue, hand_over)
+            await self._channel.consume(queue, hand_over, arguments)
         except AmqpClosed as error:
             raise ChannelLost(str(error)) from error
 

@@ -1,0 +1,180 @@
+"""The stage: servers, stand-ins and the bus, each in a process of its own, gone when the block is left."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from esb_cli.demo.children import Child, fresh_directory, python
+from esb_cli.demo.company import (
+    DEAL_EVENTS,
+    ENDPOINTS,
+    PORTAL,
+    SHOP,
+    SHOP_TOPICS,
+    Passwords,
+    landscape_file,
+    standins_file,
+)
+from esb_cli.demo.control import Control
+from esb_cli.demo.queues import Queues
+from esb_standins.nodes import Nodes, nodes
+from esb_standins.nodes.claim import Claim, claim_near
+from esb_standins.nodes.ports import LOOPBACK, free_port
+
+ADDRESSES = "standins.json"
+POLL_S = 2.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What runs, and how to reach it.
+
+    Attributes:
+        entities: (base, reference of an organisation in it) → code of the legal entity.
+    """
+
+    directory: Path
+    nodes: Nodes
+    control: Control
+    addresses: Mapping[str, str]
+    entities: Mapping[tuple[str, str], str]
+    bus: Child
+    standins: Child
+    door: str
+    passwords: Passwords
+    queues: Queues
+
+    @property
+    def landscape(self) -> Path:
+        return self.directory / "landscape.toml"
+
+    def environment(self) -> dict[str, str]:
+        """Settings with which `esb` commands reach this bus."""
+        return {
+            **self.nodes.environment(),
+            "ESB_LANDSCAPE": str(self.landscape),
+            "ESB_SECRETS_DIR": str(self.directory / "secrets"),
+        }
+
+    def webhook_url(self, endpoint: str) -> str:
+        return f"{self.door}/webhooks/{endpoint.replace('.', '/', 1)}"
+
+
+@asynccontextmanager
+async def stage(
+    run_dir: Path, nodes_dir: Path, *, poll_s: float = POLL_S, environ: Mapping[str, str] = os.environ
+) -> AsyncIterator[Stage]:
+    """Set everything up under `run_dir`, or beside it when another demo runs there.
+
+    Raises:
+        NodesUnavailable: neither servers nor the programs to start them are to be had here.
+        NodeFailed: something did not come up.
+    """
+    async with AsyncExitStack() as stack:
+        claimed = stack.enter_context(claim_near(run_dir))
+        passwords = Passwords()
+        standins = _standins(claimed, passwords, environ)
+        stack.callback(standins.stop)
+        servers, _ = await asyncio.gather(stack.enter_async_context(nodes(nodes_dir, environ)), standins.start())
+        written = json.loads((standins.directory / "state" / ADDRESSES).read_text("utf-8"))
+        addresses: dict[str, str] = {name: url.rstrip("/") + "/" for name, url in written["standins"].items()}
+        control = await stack.enter_async_context(Control(written["control"]))
+        entities = await _seeded(control)
+        directory = claimed.directory
+        _write_secret(directory / "landscape.toml", landscape_file(addresses, poll_s))
+        port = free_port()
+        bus = _bus(claimed, servers, port, passwords, environ)
+        stack.callback(bus.stop)
+        await bus.start()
+        door = f"http://{LOOPBACK}:{port}"
+        queues = Queues(servers.amqp_url, servers.management_url, directory / "landscape.toml")
+        stack.push_async_callback(queues.close)
+        running = Stage(directory, servers, control, addresses, entities, bus, standins, door, passwords, queues)
+        await _connect(running)
+        yield running
+
+
+def _standins(claimed: Claim, passwords: Passwords, environ: Mapping[str, str]) -> Child:
+    directory = fresh_directory(claimed.directory / "standins")
+    config, state = directory / "standins.toml", directory / "state"
+    _write_secret(config, standins_file(str(state), passwords))
+
+    async def answers() -> bool:
+        return (state / ADDRESSES).exists()
+
+    command = python("-m", "esb_standins", "serve", "--config", str(config))
+    return Child("stand-ins", directory, command, _plain(environ), lock=claimed.descriptor, answers=answers)
+
+
+def _bus(claimed: Claim, servers: Nodes, port: int, passwords: Passwords, environ: Mapping[str, str]) -> Child:
+    directory = fresh_directory(claimed.directory / "bus")
+    secrets_dir = fresh_directory(claimed.directory / "secrets")
+    for name, value in passwords.files().items():
+        _write_secret(secrets_dir / name, value)
+    settings = {
+        **servers.environment(),
+        "ESB_LANDSCAPE": str(claimed.directory / "landscape.toml"),
+        "ESB_SECRETS_DIR": str(secrets_dir),
+        "ESB_HTTP_HOST": LOOPBACK,
+        "ESB_HTTP_PORT": str(port),
+    }
+
+    async def answers() -> bool:
+        async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+            try:
+                return (await client.get(f"http://{LOOPBACK}:{port}/healthz")).is_success
+            except httpx.HTTPError:
+                return False
+
+    return Child(
+        "the bus", directory, bus_command(directory), _plain(environ) | settings,
+        lock=claimed.descriptor, answers=answers,
+    )  # fmt: skip
+
+
+def bus_command(directory: Path) -> tuple[str, ...]:
+    """`esb run`; the directory is named so that the guard knows the process again."""
+    return python("-c", f"from esb_cli.main import app; app()  # {directory}", "run")
+
+
+async def _seeded(control: Control) -> dict[tuple[str, str], str]:
+    """Fill every system with the company, and tell which organisation of a base is which legal entity."""
+    from esb_standins.company import ENTITIES
+
+    codes = {entity.inn: entity.code for entity in ENTITIES}
+    seeds = dict(zip(ENDPOINTS, await asyncio.gather(*map(control.seed, ENDPOINTS)), strict=True))
+    return {
+        (base, ref): codes[inn]
+        for base, answer in seeds.items()
+        for inn, ref in answer.get("organisations", {}).items()
+    }
+
+
+async def _connect(running: Stage) -> None:
+    """Make the webhooks, as an administrator does it in the shop and in the portal."""
+    url = running.webhook_url(SHOP)
+    for topic in SHOP_TOPICS:
+        webhook = {"topic": topic, "delivery_url": url, "secret": running.passwords.webhook}
+        await running.control.act(SHOP, "add_webhook", webhook)
+    handler = {"url": running.webhook_url(PORTAL), "token": running.passwords.portal_token, "events": DEAL_EVENTS}
+    await running.control.act(PORTAL, "bind", handler)
+
+
+def _plain(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without settings of another bus and without proxies: everything is on this machine."""
+    proxies = {"http_proxy", "https_proxy", "all_proxy"}
+    return {
+        name: value for name, value in environ.items() if not name.startswith("ESB_") and name.lower() not in proxies
+    }
+
+
+def _write_secret(file: Path, text: str) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as writing:  # noqa: PTH123  a descriptor has no path
+        writing.write(text)

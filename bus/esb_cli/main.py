@@ -1,0 +1,67 @@
+"""The command line `esb`. A command is a few lines over functions that tests call directly."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esb_bus.logging import set_up_logging
+from esb_cli import dead, topology
+from esb_cli.check import check_command
+from esb_cli.context import DEFAULT_LANDSCAPE, LandscapeOption, err, fail, read_landscape, read_settings
+from esb_cli.trace import trace_command
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(dead.app, name="dead")
+app.add_typer(topology.app, name="topology")
+app.command("check")(check_command)
+app.command("trace")(trace_command)
+
+schemas = typer.Typer(no_args_is_help=True, help="The canonical events as JSON Schema and AsyncAPI.")
+app.add_typer(schemas, name="schemas")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("onec-esb"))
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Event bus between websites, Bitrix24 and several 1C bases, routed by legal entity."""
+    set_up_logging("WARNING", "console")
+
+
+@app.command("run")
+def run_command(landscape: LandscapeOption = DEFAULT_LANDSCAPE) -> None:
+    """Run the bus: door, adapters, transformers and senders in one process, until SIGTERM or Ctrl-C."""
+    from esb_bus.errors import EsbError
+    from esb_cli.run import run_process
+
+    settings = read_settings(landscape)
+    set_up_logging(settings.log_level, settings.log_format)
+    try:
+        run_process(settings, read_landscape(landscape))
+    except (EsbError, OSError) as error:
+        fail(f"esb run cannot start: {error}")
+
+
+@schemas.command("export")
+def export_command(
+    directory: Annotated[Path, typer.Argument(help="Where to write the files.")] = Path("schemas/json"),
+) -> None:
+    """Write JSON Schema of every event type and one AsyncAPI 3 document."""
+    from esb_schemas.export import export
+
+    written = export(directory)
+    err.print(f"{len(written)} files written to {directory}", markup=False)
+
+
+if __name__ == "__main__":
+    app()
