@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
+from operator import ge, gt, le, lt
 from typing import Any, Final
 
 from esb_standins.bitrix24.errors import RestError
@@ -15,6 +16,8 @@ Record = dict[str, Any]
 Test = Callable[[Record], bool]
 
 _KEY: Final = re.compile(r"^(!=%|!%=|!%|!@|!=|!|>=|<=|><|>|<|@|=%|%=|%|=)?(.+)$")
+_EQUAL: Final = frozenset({"=", "@"})
+_ORDERED: Final = {">": gt, ">=": ge, "<": lt, "<=": le}
 _NEGATED: Final = {"!": "=", "!=": "=", "!@": "@", "!%": "%", "!=%": "=%", "!%=": "=%"}
 
 
@@ -28,7 +31,13 @@ class Condition:
 
     @property
     def is_equality(self) -> bool:
-        return self.operator in {"=", "@"}
+        return self.operator in _EQUAL
+
+    @cached_property
+    def keys(self) -> tuple[Any, ...]:
+        """The wanted values in comparable form, computed once for all records."""
+        wanted = as_list(self.value) if isinstance(self.value, list | dict) else [self.value]
+        return tuple(sort_key(self.field, value) for value in wanted)
 
 
 def split_key(key: str) -> tuple[str, str]:
@@ -81,12 +90,10 @@ def equalities(raw: Any, fields: Mapping[str, Field]) -> list[Condition]:
 
 def meets(record: Record, condition: Condition) -> bool:
     """Decide one condition on one record."""
-    operator, negated = condition.operator, False
-    if operator in _NEGATED:
-        operator, negated = _NEGATED[operator], True
+    operator = _NEGATED.get(condition.operator, condition.operator)
     kept = record.get(condition.field.name)
-    values = kept if isinstance(kept, list) else [kept]
-    return any(_compare(operator, condition.field, value, condition.value) for value in values or [None]) != negated
+    values = kept if isinstance(kept, list) and kept else [None if isinstance(kept, list) else kept]
+    return any(_compare(operator, condition, value) for value in values) == (operator == condition.operator)
 
 
 def _item_entry(key: str, value: Any, fields: Mapping[str, Field]) -> Test:
@@ -99,17 +106,16 @@ def _item_entry(key: str, value: Any, fields: Mapping[str, Field]) -> Test:
     return lambda record: meets(record, condition)
 
 
-def _compare(operator: str, field: Field, kept: Any, wanted: Any) -> bool:
-    if operator in {"=", "@"} and isinstance(wanted, list | dict):
-        return any(_compare("=", field, kept, entry) for entry in as_list(wanted))
-    left, right = sort_key(field, kept), sort_key(field, wanted)
-    if operator in {"=", "@"}:
-        return bool(left == right) or _both_blank(left, right)
+def _compare(operator: str, condition: Condition, kept: Any) -> bool:
     if operator in {"%", "=%", "%="}:
-        return _like(operator, str(kept or ""), str(wanted or ""))
-    if left is None or right is None:
+        return _like(operator, str(kept or ""), str(condition.value or ""))
+    left = sort_key(condition.field, kept)
+    if operator in _EQUAL:
+        return any(left == key or _both_blank(left, key) for key in condition.keys)
+    right = condition.keys[0] if condition.keys else None
+    if left is None or right is None or operator not in _ORDERED:
         return False
-    return bool({">": left > right, ">=": left >= right, "<": left < right, "<=": left <= right}.get(operator, False))
+    return bool(_ORDERED[operator](left, right))
 
 
 def _both_blank(left: Any, right: Any) -> bool:

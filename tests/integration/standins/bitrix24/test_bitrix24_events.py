@@ -98,3 +98,26 @@ async def test_the_outgoing_webhook_survives_a_restart(portal, listened, tmp_pat
 
     assert [handler["URL"] for handler in again.objects("handler")] == [listened.url]
     await again.stop()
+
+
+async def test_a_webhook_of_the_configuration_is_bound_at_the_start(open_portal, receiver):
+    portal = await open_portal(handlers=[{"url": receiver.url, "token": "t", "events": ["onCrmDealDelete"]}])
+    number = await portal.deal()
+
+    await portal.act("delete_deal", deal_id=number)
+    await portal.idle()
+
+    assert [(request.form["event"], request.form["auth[application_token]"]) for request in receiver.requests] == [
+        ("ONCRMDEALDELETE", "t")
+    ]
+
+
+async def test_nobody_listening_costs_the_event_and_nothing_else(portal, receiver):
+    await portal.act("bind", url=receiver.url, token="t", events=["ONCRMDEALADD"])
+    receiver.close()
+
+    number = await portal.call("crm.deal.add", fields={})
+    await portal.idle()
+
+    sendings = (await portal.control.get("/objects/bitrix24.portal/sendings")).json()
+    assert [(sending["ref"], sending["status"]) for sending in sendings] == [(str(number), None)]

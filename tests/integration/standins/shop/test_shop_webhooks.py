@@ -131,3 +131,27 @@ async def test_a_noisy_checkout_fires_an_update_too(open_shop, receiver):
     await shop.idle()
 
     assert sorted(topics(receiver)) == ["order.created", "order.updated"]
+
+
+async def test_webhooks_of_the_configuration_are_made_once(open_shop, receiver):
+    webhooks = [{"topic": "order.created", "delivery_url": receiver.url, "secret": SECRET}]
+
+    for _ in range(2):
+        shop = await open_shop(webhooks=webhooks)
+        await shop.idle()
+
+    assert len(await shop.get("webhooks")) == 1
+    assert [request.form.keys() for request in receiver.requests] == [{"webhook_id"}]
+
+
+async def test_a_body_may_be_made_at_delivery(open_shop, receiver):
+    shop = await open_shop(body_at="at_delivery")
+    await shop.act("add_webhook", topic="order.created", delivery_url=receiver.url)
+    await shop.idle()
+    await shop.fault("events_delayed", seconds=0.2)
+
+    number = await shop.order()
+    await shop.act("change_order", order_id=number, status="cancelled")
+    await shop.idle()
+
+    assert b'"status":"cancelled"' in receiver.requests[-1].body
