@@ -108,7 +108,7 @@ async def _website(endpoint: str, company: Landscape, secrets: Secrets) -> list[
     if shop is None:
         return []
     try:
-        return await website.check(shop)
+        return await website.check(endpoint, shop)
     finally:
         await shop.close()
 

@@ -37,7 +37,7 @@ def fail(message: str, status: int = FAILED) -> NoReturn:
 def read_settings(landscape: Path) -> Settings:
     """Settings from the environment; the landscape option wins over ESB_LANDSCAPE."""
     try:
-        return Settings(landscape=landscape)  # type: ignore[call-arg]  # amqp_url comes from the environment
+        return Settings(landscape=landscape)
     except ValidationError as error:
         missing = "; ".join(f"ESB_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
         fail(f"Settings: {missing}", WRONG_USAGE)

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -242,23 +243,23 @@ async def take_letters(
         by_queue: dict[str, list[str]] = defaultdict(list)
         for letter in letters:
             by_queue[letter.queue].append(letter.id)
-        done_before = 0
         for queue, ids in by_queue.items():
-            result = {"queue": queue, "action": action, "done": 0, "total": len(ids), "finished": True}
+            done, finished = 0, True
             for start in range(0, len(ids), BATCH):
                 command = Command(action, tuple(ids[start : start + BATCH]), str(uuid.uuid4()), reply_to, rate)
                 await publisher.publish(command_message(queue, command))
-                done, finished = await _follow(
-                    answers, command, lambda done, before=done_before: on_progress(before + done)
-                )
-                result["done"] += done
-                result["finished"] = result["finished"] and finished
-                done_before += done
-            results.append(result)
+                before = sum(result["done"] for result in results) + done
+                taken, answered = await _follow(answers, command, partial(_shifted, on_progress, before))
+                done, finished = done + taken, finished and answered
+            results.append({"queue": queue, "action": action, "done": done, "total": len(ids), "finished": finished})
     finally:
         await publisher.close()
         await link.close()
     return results
+
+
+def _shifted(on_progress: Callable[[int], None], before: int, done: int) -> None:
+    on_progress(before + done)
 
 
 async def _follow(

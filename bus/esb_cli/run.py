@@ -195,7 +195,7 @@ async def _website(stack: AsyncExitStack, name: str, landscape: Landscape, secre
         stack.push_async_callback(shop.close)
     return Endpoint(
         endpoint,
-        mapper=website.mapper(endpoint, landscape, cache),
+        mapper=website.mapper(endpoint, landscape, cache, shop),
         poller=None if shop is None else website.poller(endpoint, landscape, shop),
         poll_kind="orders",
         poll_s=landscape.website[name].poll_s,

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -31,11 +30,15 @@ from esb_cli.context import (
     read_settings,
 )
 from esb_schemas.identifiers import SHARED
-from esb_schemas.registry import MalformedEvent, NewerEventVersion, Registry
+from esb_schemas.registry import OUTCOME_TYPES, MalformedEvent, NewerEventVersion, Registry
 
 NUMBER_FIELDS = frozenset(
-    {"number", "ref", "bank_number", "order_key", "invoice_key", "payment_key", "inn", "payer_inn"}
+    "id objectkey thread correlationid number ref bank_number order_key invoice_key payment_key inn payer_inn".split()
 )
+ASKING = frozenset({"order.placed", "order.changed", "order.cancelled", "invoice.requested"})
+"""Events that an outcome must follow."""
+END_OF_TIME = "9999-12-31T23:59:59"
+"""Sorts what waits without a time of its own behind what has happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def trace_command(
     for name in ("when", "what", "where", "detail"):
         table.add_column(name, overflow="fold")
     for step in steps:
-        table.add_row(step.at[:19], step.what, step.where, step.detail)
+        table.add_row("now" if step.at == END_OF_TIME else step.at[:19], step.what, step.where, step.detail)
     out.print(table)
 
 
@@ -99,9 +102,7 @@ def names(event: Any, number: str) -> bool:
 def _numbers(value: Any) -> Iterable[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            if isinstance(inner, str) and (
-                key in NUMBER_FIELDS or key in {"id", "objectkey", "thread", "correlationid"}
-            ):
+            if isinstance(inner, str) and key in NUMBER_FIELDS:
                 yield inner
                 yield inner.lstrip("0") if inner.isdecimal() else inner
             else:
@@ -153,29 +154,18 @@ async def _resting(link: Link, landscape: Landscape, number: str, threads: set[s
                     mark = marks_of(delivery.message_id, delivery.headers)
                     spoken = (*mark.thread.split("/"), *letter.object.split("/"), letter.id, letter.correlation_id)
                     if mark.thread in threads or number in spoken:
-                        at = letter.last_failure or datetime.max.isoformat()
+                        at = letter.last_failure or END_OF_TIME
                         detail = f"{letter.reason}: {letter.error}" if letter.reason else "behind another message"
                         yield Step(at, what, name, detail, mark.thread, event_id=letter.id)
 
 
 async def _waiting(link: Link, landscape: Landscape, told: Sequence[dict[str, Any]]) -> list[Step]:
     """Orders that were published and have no outcome yet: which queue they must be in."""
-    answered = {
-        one["causationid"] for one in told if one["type"] in {"order.accepted", "order.refused", "invoice.issued"}
-    }
+    answered = {one.get("causationid") for one in told if one["type"] in OUTCOME_TYPES}
     steps = []
-    for event in told:
-        if (
-            event["type"].startswith("order.")
-            and event["id"] not in answered
-            and event["type"]
-            not in {
-                "order.accepted",
-                "order.refused",
-            }
-        ):
-            for endpoint in landscape.targets(event["type"], event["legalentity"], event["objectkey"]):
-                ready = await link.ready_count(out_queue(endpoint))
-                detail = f"no outcome of event {event['id']} yet; {ready} message(s) wait there"
-                steps.append(Step(event["time"], "waiting", out_queue(endpoint), detail, event["thread"]))
+    for event in (one for one in told if one["type"] in ASKING and one["id"] not in answered):
+        for endpoint in landscape.targets(event["type"], event["legalentity"], event["objectkey"]):
+            ready = await link.ready_count(out_queue(endpoint))
+            detail = f"no outcome of event {event['id']} yet; {ready} message(s) wait there"
+            steps.append(Step(END_OF_TIME, "waiting", out_queue(endpoint), detail, event["thread"]))
     return steps
