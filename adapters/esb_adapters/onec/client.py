@@ -23,6 +23,9 @@ class ODataClient:
         self._http = http
         self.root = odata_root(publication)
 
+    async def close(self) -> None:
+        await self._http.aclose()
+
     async def get(self, path: str, options: Mapping[str, str] | None = None) -> Json:
         return await self._send("GET", path, options)
 

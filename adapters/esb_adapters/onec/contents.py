@@ -1,6 +1,7 @@
 """What a document shall contain in one base: its natural keys resolved, its predecessor found."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from esb_adapters.onec.configurations import ConfigurationFacts, DocumentFacts, Kind
 from esb_adapters.onec.counterparties import Counterparties
@@ -71,11 +72,20 @@ class Contents:
     async def of(self, document: Document, guard: WriteGuard) -> Content:
         """Resolve everything `document` names.
 
+        With `number = "theirs"` our key takes the place of the customer's own number.
+
         Raises:
             AwaitingPredecessor: what it is based on is not in the base yet.
             Unresolved: something it names is not in the base; a person has to say what is meant.
         """
         facts = self.facts(document)
+        if self._base.number == "ours":
+            return await self._content(document, facts, guard)
+        facts.key_place(document.key)
+        content = await self._content(document, facts, guard)
+        return replace(content, header={**content.header, "external_number": document.key})
+
+    async def _content(self, document: Document, facts: DocumentFacts, guard: WriteGuard) -> Content:
         zone = self._base.timezone
         match document.content:
             case CustomerOrder(order=order, is_cancelled=is_cancelled):

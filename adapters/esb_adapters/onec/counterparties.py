@@ -12,11 +12,10 @@ from esb_adapters.onec.errors import (
     AmbiguousCounterparty,
     DeletedInBase,
     Doubled,
-    UnknownCounterparty,
 )
 from esb_adapters.onec.mapping import Ref
 from esb_adapters.onec.memory import Answer
-from esb_adapters.onec.protocol import GUID, ZERO_REF, cast, guid, text
+from esb_adapters.onec.protocol import ZERO_REF, cast, guid, text
 from esb_adapters.onec.resolve import NOT_MARKED, Directory
 from esb_bus.errors import InDoubt, RetryableError
 from esb_bus.ports import WriteGuard
@@ -78,30 +77,9 @@ class Counterparties:
             UnknownCounterparty: a person without INN and no walk-in counterparty in the landscape.
         """
         if party.inn is None:
-            return await self._walk_in()
+            return await self._directory.walk_in()
         question = f"counterparty/{party.inn}/{party.kpp or ''}"
         return await self._directory.memory.recall(question) or await self._find_or_create(party, question, guard)
-
-    async def _walk_in(self) -> Answer:
-        name = self._directory.base.walk_in_counterparty
-        if name is None:
-            raise UnknownCounterparty(
-                "buyer: has no INN: name the counterparty that stands for such buyers in "
-                f"[{self._directory.name}] walk_in_counterparty"
-            )
-        key = name
-
-        async def ask() -> Answer:
-            condition = f"Ref_Key eq {guid(key)}" if GUID.fullmatch(key) else f"Description eq {text(key)}"
-            found = await self._client.rows(self._facts.entity_set, filter=f"{condition} and {NOT_MARKED}")
-            if len(found) != 1:
-                raise UnknownCounterparty(
-                    f"{len(found)} counterparties {key!r} in {self._directory.name}: there must be one; "
-                    f"see [{self._directory.name}] walk_in_counterparty"
-                )
-            return _answer(found[0])
-
-        return await self._directory.memory.ask(f"walk_in/{key}", ask)
 
     async def _find_or_create(self, party: Party, question: str, guard: WriteGuard) -> Answer:
         found = await self._look_up(party)

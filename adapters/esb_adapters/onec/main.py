@@ -1,17 +1,24 @@
-"""Puts the parts for one base together."""
+"""Composition of the 1C adapter: what `esb run` and `esb check` take from it."""
+
+from dataclasses import dataclass
 
 import httpx
+from pydantic import SecretStr
 
+from esb_adapters.onec.check import assumptions, check_base
 from esb_adapters.onec.client import ODataClient
 from esb_adapters.onec.contents import Contents
 from esb_adapters.onec.counterparties import Counterparties
 from esb_adapters.onec.lookup import Documents
+from esb_adapters.onec.mapper import OneCMapper
 from esb_adapters.onec.memory import Memory
+from esb_adapters.onec.poller import PaymentPoller
 from esb_adapters.onec.protocol import authorisation
 from esb_adapters.onec.resolve import Directory
 from esb_adapters.onec.sender import OneCSender
 from esb_adapters.onec.tables import configuration
-from esb_bus.landscape import OneCBase
+from esb_bus.cache import MemoryCache
+from esb_bus.landscape import Landscape, OneCBase
 from esb_bus.ports import Cache
 
 KEEPALIVE_S = 5.0
@@ -19,21 +26,52 @@ KEEPALIVE_S = 5.0
 CONNECT_S = 10.0
 
 
-def http_client(base: OneCBase, secret: str) -> httpx.AsyncClient:
-    """Connections to one base. `secret` is `user:password`; the caller closes the client."""
-    return httpx.AsyncClient(
-        headers={"Authorization": authorisation(secret)},
+@dataclass(frozen=True, slots=True)
+class BaseParts:
+    """What runs for one base. They share a client; close it last. Without an exchange plan nothing is polled."""
+
+    endpoint: str
+    client: ODataClient
+    mapper: OneCMapper
+    poller: PaymentPoller | None
+    sender: OneCSender
+
+
+def open_client(base: OneCBase, secret: SecretStr) -> ODataClient:
+    """Connections to one base. The secret is `user:password` of a 1C user."""
+    http = httpx.AsyncClient(
+        headers={"Authorization": authorisation(secret.get_secret_value())},
         timeout=httpx.Timeout(base.timeout_s, connect=min(CONNECT_S, base.timeout_s)),
         limits=httpx.Limits(max_connections=base.max_parallel * 2 + 2, keepalive_expiry=KEEPALIVE_S),
         trust_env=False,
     )
+    return ODataClient(http, str(base.url))
 
 
-def sender(name: str, base: OneCBase, http: httpx.AsyncClient, cache: Cache) -> OneCSender:
-    """Make the sender of the base `name` (`onec.trade`)."""
+def parts(endpoint: str, base: OneCBase, landscape: Landscape, client: ODataClient, cache: Cache) -> BaseParts:
+    """Compose everything that runs for the base `endpoint` (`onec.trade`)."""
+    del landscape  # every adapter is offered it; a base needs its own part only
     facts = configuration(base.configuration)
-    client = ODataClient(http, str(base.url))
-    directory = Directory(name, base, facts, client, Memory(name, cache))
-    documents = Documents(name, base, client)
+    directory = Directory(endpoint, base, facts, client, Memory(endpoint, cache))
+    documents = Documents(endpoint, base, client)
     contents = Contents(base, facts, directory, Counterparties(directory), documents)
-    return OneCSender(name, base, client, documents, contents)
+    plan = base.exchange_plan
+    return BaseParts(
+        endpoint=endpoint,
+        client=client,
+        mapper=OneCMapper(directory, client, cache),
+        poller=None if plan is None else PaymentPoller(endpoint, plan, facts, client),
+        sender=OneCSender(endpoint, base, client, documents, contents),
+    )
+
+
+async def check(endpoint: str, base: OneCBase, client: ODataClient) -> list[str]:
+    """Return what is wrong with a base, one line each."""
+    facts = configuration(base.configuration)
+    directory = Directory(endpoint, base, facts, client, Memory(endpoint, MemoryCache()))
+    return await check_base(directory, base, client)
+
+
+def assumed(base: OneCBase) -> list[str]:
+    """Return what cannot be checked from outside and is taken for granted, one line each."""
+    return assumptions(base, configuration(base.configuration))

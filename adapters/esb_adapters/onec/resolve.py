@@ -7,6 +7,7 @@ from esb_adapters.onec.client import ODataClient
 from esb_adapters.onec.configurations import ConfigurationFacts
 from esb_adapters.onec.errors import (
     AmbiguousProduct,
+    UnknownCounterparty,
     UnknownOrganisation,
     UnknownProduct,
     UnmappedCurrency,
@@ -121,13 +122,33 @@ class Directory:
         found = await self._named(self.facts.agreement_set, self.base.agreement, "agreement")
         return None if found is None else Ref(self.facts.agreement_set, found["ref"])
 
+    async def walk_in(self) -> Answer:
+        """Return `ref` and `partner` of the counterparty that stands for persons without INN.
+
+        Raises:
+            UnknownCounterparty: the landscape names none, or the base does not have exactly one.
+        """
+        name = self.base.walk_in_counterparty
+        if name is None:
+            raise UnknownCounterparty(
+                "buyer: has no INN: name the counterparty that stands for such buyers in "
+                f"[{self.name}] walk_in_counterparty"
+            )
+
+        async def ask() -> Answer:
+            found = await self.client.rows(self.facts.counterparty.entity_set, filter=_by_name(name))
+            what, where = f"counterparty {name!r}", f"[{self.name}] walk_in_counterparty"
+            row = self._single(found, UnknownCounterparty, what, where)
+            return {"ref": row["Ref_Key"], "partner": row.get("Партнер_Key", ZERO_REF)}
+
+        return await self.memory.ask(f"walk_in/{name}", ask)
+
     async def _named(self, entity_set: str, name: str | None, setting: str) -> Answer | None:
         if name is None:
             return None
 
         async def ask() -> Answer:
-            condition = f"Ref_Key eq {guid(name)}" if GUID.fullmatch(name) else f"Description eq {text(name)}"
-            found = await self.client.rows(entity_set, filter=f"{condition} and {NOT_MARKED}")
+            found = await self.client.rows(entity_set, filter=_by_name(name))
             items = [row for row in found if not row.get("IsFolder")]
             row = self._single(items, Unresolved, f"{entity_set} {name!r}", f"[{self.name}] {setting}")
             return {"ref": row["Ref_Key"], "store": row.get(self.facts.store_of_warehouse or "", ZERO_REF)}
@@ -234,3 +255,9 @@ class Directory:
             return found[0]
         count = f"{len(found)} objects fit" if found else "there is no"
         raise error(f"{count} {what} in {self.name}: correct it there or in {where}")
+
+
+def _by_name(name: str) -> str:
+    """`$filter` for an object that the landscape names by reference or by its exact name."""
+    condition = f"Ref_Key eq {guid(name)}" if GUID.fullmatch(name) else f"Description eq {text(name)}"
+    return f"{condition} and {NOT_MARKED}"

@@ -19,8 +19,8 @@ from esb_adapters.onec.mapping import (
     owned_of_object,
 )
 from esb_adapters.onec.protocol import moment
-from esb_adapters.onec.stamp import Stamp, write_stamp
-from esb_adapters.onec.verdicts import Edited, Keep, Stale, Write, judge
+from esb_adapters.onec.stamp import Hashes, Stamp, write_stamp
+from esb_adapters.onec.verdicts import BOTH, Edited, Keep, Part, Stale, Write, judge
 from esb_bus.errors import InDoubt
 from esb_bus.landscape import OneCBase
 from esb_bus.ports import Delivered, WriteGuard
@@ -80,11 +80,9 @@ class OneCSender:
 
     async def _create(self, work: Work, search: Search, guard: WriteGuard) -> Delivered:
         number = {"Number": search.free_number} if search.free_number else {}
-        key_field = {} if search.free_number else self._key_field(work)
         values = {
             **new_object(work.content, work.facts),
             **number,
-            **key_field,
             COMMENT: write_stamp(work.stamp(), work.content.note),
         }
         fenced = self._documents.is_fenced(work.facts)
@@ -95,12 +93,8 @@ class OneCSender:
             return await self._after_collision(work, search.free_number, guard)
         except InDoubt as error:
             raise InDoubt(str(error), wait_s=FENCED_WAIT_S if fenced else None) from error
-        await self._restamp_if_altered(work, made, guard)
+        await self._restamp_if_altered(work, made, BOTH, guard)
         return await self._post_and_verify(work, str(made["Ref_Key"]), "created", guard)
-
-    def _key_field(self, work: Work) -> dict[str, str]:
-        key = work.document.key
-        return {work.facts.key_place(key).name: key}
 
     async def _after_collision(self, work: Work, tried: str | None, guard: WriteGuard) -> Delivered:
         """The number is taken: by an earlier attempt of ours that committed late, or by another document."""
@@ -111,16 +105,21 @@ class OneCSender:
             return await self._create(work, search, guard)
         raise DocumentNotVisible(f"{work.facts.title}: the base refuses the number and does not show who has it")
 
-    async def _restamp_if_altered(self, work: Work, made: Mapping[str, Any], guard: WriteGuard) -> None:
-        """Code of the base may change what we wrote; the stamp must tell that from a person's edit."""
+    async def _restamp_if_altered(
+        self, work: Work, stored: Mapping[str, Any], parts: frozenset[Part], guard: WriteGuard
+    ) -> None:
+        """Code of the base may change the parts we wrote; the stamp must tell that from a person's edit."""
         wanted = owned_of_content(work.content, work.facts)
-        stored = owned_of_object(made, wanted, work.facts)
-        if stored.hashes == wanted.hashes:
+        held, meant = owned_of_object(stored, wanted, work.facts).hashes, wanted.hashes
+        true = Hashes(
+            header=held.header if "header" in parts else meant.header,
+            lines=held.lines if "lines" in parts else meant.lines,
+        )
+        if true == meant:
             return
-        stamp = Stamp(work.document.key, work.document.version, stored.hashes)
-        guard.before_write(fenced=True)
-        comment = {COMMENT: write_stamp(stamp, str(made.get(COMMENT) or ""))}
-        await self._client.update(work.facts.entity_set, str(made["Ref_Key"]), comment)
+        guard.before_write()
+        comment = write_stamp(Stamp(work.document.key, work.document.version, true), str(stored.get(COMMENT) or ""))
+        await self._client.update(work.facts.entity_set, str(stored["Ref_Key"]), {COMMENT: comment})
 
     async def _update(self, work: Work, found: Found, guard: WriteGuard) -> Delivered:
         wanted = owned_of_content(work.content, work.facts)
@@ -145,15 +144,17 @@ class OneCSender:
                     changes |= header_change(work.content, wanted, held, work.facts)
                 if "lines" in parts:
                     changes |= lines_change(work.content, wanted, found.row, work.facts)
-                return await self._write(work, found, changes, guard)
+                return await self._write(work, found, changes, parts, guard)
             case other:
                 assert_never(other)
 
-    async def _write(self, work: Work, found: Found, changes: dict[str, Any], guard: WriteGuard) -> Delivered:
+    async def _write(
+        self, work: Work, found: Found, changes: dict[str, Any], parts: frozenset[Part], guard: WriteGuard
+    ) -> Delivered:
         changes[COMMENT] = write_stamp(work.stamp(), str(found.row.get(COMMENT) or ""))
         guard.before_write()
         stored = await self._client.update(work.facts.entity_set, found.ref, changes)
-        await self._restamp_if_altered(work, stored, guard)
+        await self._restamp_if_altered(work, stored, parts, guard)
         return await self._post_and_verify(work, found.ref, "updated", guard)
 
     async def _post_and_verify(self, work: Work, ref: str, outcome: Any, guard: WriteGuard) -> Delivered:

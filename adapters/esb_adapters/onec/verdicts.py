@@ -1,12 +1,17 @@
-"""What to do with the base's object for our key: a table over versions, differences and edits. Pure."""
+"""What to do with the base's object for our key: decided from versions, differences and edits. Pure.
+
+Three states are compared, header and lines apart: what we wrote last (by its hash in the stamp), what is there now,
+and what shall be there. Only a part that both a person and the source have changed is a conflict.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from esb_adapters.onec.mapping import Owned
-from esb_adapters.onec.stamp import Stamp
+from esb_adapters.onec.stamp import Hashes, Stamp
 
 Part = Literal["header", "lines"]
+BOTH: frozenset[Part] = frozenset({"header", "lines"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,12 @@ def judge(stamp: Stamp, version: int, wanted: Owned, found: Owned, *, is_posted:
     """
     if stamp.version > version:
         return Stale()
-    differing = _differing(wanted, found)
-    edited = _edited(stamp, found)
+    differing = _differing(wanted.hashes, found.hashes)
+    edited = _since(stamp, found.hashes, unknown=frozenset())
     if stamp.version == version:
         return _repeat(differing, edited, is_posted=is_posted)
-    if differing & edited:
-        return Edited(differing & edited)
-    return Write(differing)
+    due = differing & _since(stamp, wanted.hashes, unknown=BOTH)  # what the source left alone, people may change
+    return Edited(due & edited) if due & edited else Write(due)
 
 
 def _repeat(differing: frozenset[Part], edited: frozenset[Part], *, is_posted: bool) -> Verdict:
@@ -66,15 +70,13 @@ def _repeat(differing: frozenset[Part], edited: frozenset[Part], *, is_posted: b
     return Keep(should_post=not is_posted)
 
 
-def _differing(wanted: Owned, found: Owned) -> frozenset[Part]:
-    return _parts(wanted.hashes.header != found.hashes.header, wanted.hashes.lines != found.hashes.lines)
+def _differing(one: Hashes, other: Hashes) -> frozenset[Part]:
+    return _parts(one.header != other.header, one.lines != other.lines)
 
 
-def _edited(stamp: Stamp, found: Owned) -> frozenset[Part]:
-    """Parts that are not as we left them. A stamp without hashes says nothing, so nothing counts as edited."""
-    if stamp.hashes is None:
-        return frozenset()
-    return _parts(stamp.hashes.header != found.hashes.header, stamp.hashes.lines != found.hashes.lines)
+def _since(stamp: Stamp, now: Hashes, *, unknown: frozenset[Part]) -> frozenset[Part]:
+    """Parts that are not as we wrote them last; `unknown` for a stamp that does not say how that was."""
+    return unknown if stamp.hashes is None else _differing(stamp.hashes, now)
 
 
 def _parts(header: bool, lines: bool) -> frozenset[Part]:  # noqa: FBT001  the two answers in their order

@@ -3,18 +3,17 @@
 import asyncio
 import json
 import time
-from contextlib import asynccontextmanager
 from urllib.parse import quote
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from esb_adapters.onec import main as onec
-from esb_bus.errors import EndpointDown, InDoubt
+from esb_bus.errors import EndpointDown, InDoubt, RetryableError
 from esb_bus.guard import Guard, KeyedLocks
 from esb_bus.landscape import OneCBase
 from esb_bus.ports import NativeMessage
-from esb_standins.company import CUSTOMERS
 from esb_standins.config import parse_config
 from esb_standins.onec.rules import NODE_CODE, PLAN
 from esb_standins.onec.seed import ref_of
@@ -40,7 +39,7 @@ class FakeCache:
     async def get(self, key):
         return self.values.get(key)
 
-    async def put(self, key, value, ttl_s):
+    async def put(self, key, value, ttl_s):  # noqa: ARG002  the port's signature
         self.values[key] = value
 
     async def drop(self, key):
@@ -54,7 +53,7 @@ class FakeSink:
         self.messages: list[NativeMessage] = []
         self.error = None
 
-    async def store(self, message, deadline_s=None):
+    async def store(self, message, deadline_s=None):  # noqa: ARG002  the port's signature
         if self.error is not None:
             raise self.error
         self.messages.append(message)
@@ -63,23 +62,25 @@ class FakeSink:
 class World:
     """One stand-in base and the adapter of it; what a consumer would do around a sender is in `settle`."""
 
-    def __init__(self, host, name, base, http):
+    def __init__(self, host, name, base, client):
         self.host = host
         self.name = name
         self.base = base
-        self.http = http
+        self.client = client
         self.cache = FakeCache()
         self.locks = KeyedLocks()
-        self.sender = self.new_sender()
         self.requests = []
-        http.event_hooks["request"].append(self._count)
+        client._http.event_hooks["request"].append(self._count)
+        self.restart()
         self.control = httpx.AsyncClient(base_url=host.control.url, timeout=5, trust_env=False)
 
     async def _count(self, request):
         self.requests.append((request.method, request.url.path.rsplit("/", 1)[-1]))
 
-    def new_sender(self):
-        return onec.sender(self.name, self.base, self.http, self.cache)
+    def restart(self, cache=None):
+        """What a new process has: nothing but the cache."""
+        parts = onec.parts(self.name, self.base, None, self.client, cache or self.cache)
+        self.sender, self.mapper, self.poller = parts.sender, parts.mapper, parts.poller
 
     def seeded(self, set_name, key):
         return ref_of(self.name, set_name, key)
@@ -107,6 +108,16 @@ class World:
                 await asyncio.sleep(0.1)
         raise AssertionError(f"not delivered in {attempts} attempts")
 
+    async def settle_retrying(self, document, seconds=10.0):
+        """Deliver with retries where nothing is in doubt."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return await self.settle(document)
+            except RetryableError:
+                assert time.monotonic() < deadline, "not delivered in time"
+                await asyncio.sleep(0.1)
+
     async def objects(self, set_name):
         answer = await self.control.get(f"/objects/{self.name}/{quote(set_name)}")
         assert answer.status_code == 200, answer.text
@@ -114,6 +125,14 @@ class World:
 
     async def ledger(self, after=0):
         return (await self.control.get(f"/ledger/{self.name}", params={"after": after})).json()
+
+    async def edit(self, set_name, document, **fields):
+        return await self.act("edit", set=set_name, document=document, fields=fields)
+
+    async def one(self, set_name):
+        """The only document of ours in a set."""
+        (found,) = [row for row in await self.objects(set_name) if "[esb" in row["Комментарий"]]
+        return found
 
     async def fault(self, kind, **details):
         answer = await self.control.put(f"/faults/{self.name}", json={"kind": kind, **details})
@@ -160,8 +179,7 @@ async def open_world(tmp_path):
         context = serve(parse_config({"state_dir": str(tmp_path), "standins": {name: table}}))
         host = await context.__aenter__()
         base = landscape_base(name, host.url(name), **landscape)
-        http = onec.http_client(base, f"{USER}:{PASSWORD}")
-        world = World(host, name, base, http)
+        world = World(host, name, base, onec.open_client(base, SecretStr(f"{USER}:{PASSWORD}")))
         opened.append((world, context))
         await world.control.post(f"/seed/{name}")
         return world
@@ -169,7 +187,7 @@ async def open_world(tmp_path):
     yield opener
 
     for world, context in opened:
-        await world.http.aclose()
+        await world.client.close()
         await world.control.aclose()
         await context.__aexit__(None, None, None)
 
@@ -179,12 +197,6 @@ async def trade(open_world):
     return await open_world()
 
 
-@asynccontextmanager
-async def no_doubles(world, set_name):
-    """Afterwards no key of ours is on two documents."""
-    yield
-    comments = [row["Комментарий"] for row in await world.objects(set_name)]
-    assert len(comments) == len(set(comments))
-
-
-CUSTOMER = CUSTOMERS[0]
+@pytest.fixture
+def sink():
+    return FakeSink()
