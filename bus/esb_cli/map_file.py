@@ -24,7 +24,7 @@ from esb_adapters.onec.preview import preview
 from esb_adapters.website import protocol
 from esb_adapters.website.mapper import native_events
 from esb_adapters.website.mapping import Shop
-from esb_bus.errors import EsbError, PermanentError
+from esb_bus.errors import EsbError, NeedsUpgrade, PermanentError, PoisonMessageError
 from esb_bus.landscape import BITRIX24_KIND, ONEC_KIND, WEBSITE_KIND, Landscape
 from esb_bus.ports import NativeMessage
 from esb_bus.topology import MAX_BODY_BYTES, RECEIVER_KINDS, kind_of
@@ -230,8 +230,10 @@ def _of_document(content: bytes, landscape: Landscape) -> Mapped:
 def _read_event(content: bytes) -> AnyEnvelope:
     try:
         return Registry().read(content)
-    except (MalformedEvent, NewerEventVersion) as error:
-        raise Unmappable(str(error)) from error
+    except MalformedEvent as error:
+        raise PoisonMessageError(str(error)) from error
+    except NewerEventVersion as error:
+        raise NeedsUpgrade(str(error)) from error
 
 
 def _deal_events(wire: Mapping[str, Any], endpoint: str, landscape: Landscape) -> Sequence[AnyEnvelope]:
