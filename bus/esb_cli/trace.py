@@ -32,9 +32,8 @@ from esb_cli.context import (
 from esb_schemas.identifiers import SHARED
 from esb_schemas.registry import OUTCOME_TYPES, MalformedEvent, NewerEventVersion, Registry
 
-NUMBER_FIELDS = frozenset(
-    "id objectkey thread correlationid number ref bank_number order_key invoice_key payment_key inn payer_inn".split()
-)
+KEY_FIELDS = {"id", "objectkey", "thread", "correlationid", "order_key", "invoice_key", "payment_key"}
+NUMBER_FIELDS = frozenset({*KEY_FIELDS, "number", "ref", "bank_number", "inn", "payer_inn"})
 ASKING = frozenset({"order.placed", "order.changed", "order.cancelled", "invoice.requested"})
 """Events that an outcome must follow."""
 END_OF_TIME = "9999-12-31T23:59:59"
