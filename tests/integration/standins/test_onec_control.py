@@ -15,6 +15,7 @@ from esb_standins.onec.errors import ODataError
 from esb_standins.onec.evaluate import Evaluator
 from esb_standins.onec.filters import parse_filter
 from esb_standins.onec.profile import load_profile
+from esb_standins.storage import LedgerEntry, append_ledger, open_database, read_ledger, transaction
 
 
 async def command(base, *words):
@@ -71,6 +72,18 @@ async def test_the_address_of_every_stand_in_is_shown(trade):
     assert (shown["name"], shown["kind"]) == ("onec.trade", "onec")
     async with httpx.AsyncClient(trust_env=False) as client:
         assert (await client.get(f"{shown['url']}/odata/standard.odata/")).status_code == 401
+
+
+def test_an_object_and_its_ledger_row_are_stored_together_or_not_at_all(tmp_path):
+    db = open_database(tmp_path / "state.sqlite", "CREATE TABLE things (name TEXT);")
+
+    with pytest.raises(ZeroDivisionError), transaction(db):
+        db.execute("INSERT INTO things VALUES ('one')")
+        append_ledger(db, "onec.trade", LedgerEntry("create", "things", "one", ""))
+        raise ZeroDivisionError
+
+    assert (db.execute("SELECT * FROM things").fetchall(), read_ledger(db)) == ([], [])
+    db.close()
 
 
 def test_a_fault_ends_by_itself():

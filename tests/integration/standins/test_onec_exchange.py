@@ -18,6 +18,15 @@ async def test_a_change_is_handed_out_until_it_is_acknowledged(trade):
     assert (first, repeated, afterwards) == ([order["Number"]], [order["Number"]], [])
 
 
+async def test_what_is_acknowledged_is_forgotten_even_under_its_own_number(trade):
+    await trade.order()
+    await changed(trade, 1)
+
+    await trade.exchange("NotifyChangesReceived", 1)
+
+    assert await changed(trade, 1) == []
+
+
 async def test_an_object_written_again_after_the_read_survives_the_acknowledgement(trade):
     order = await trade.order()
     await changed(trade, 1)
