@@ -25,12 +25,11 @@ def incoming_payment(event: AnyEnvelope, endpoint: str, landscape: Landscape) ->
 
 def _predecessor(event: AnyEnvelope, endpoint: str, landscape: Landscape) -> Literal["order", "invoice"] | None:
     """What a payment in this base refers to. A payment that names no order waits for nothing."""
-    order_key = event.data.order_key
-    if order_key is None:
+    if event.data.order_key is None:
         return None
     if gets_orders(landscape, endpoint, event.legalentity):
         return "order"
-    return "invoice" if gets_invoice_of(landscape, endpoint, event.legalentity, order_key) else None
+    return "invoice" if gets_invoice_of(landscape, endpoint, event.data) else None
 
 
 def deal_payment(event: AnyEnvelope, endpoint: str, landscape: Landscape) -> Sequence[Document]:

@@ -133,6 +133,7 @@ def _payments_to(endpoint: str) -> Any:
         pytest.param(shop(invoice_methods=()), {}, None, id="the shop asks for no invoices"),
         pytest.param(portal(invoice=False), {"where": DEAL}, None, id="the portal asks for no invoices"),
         pytest.param(portal(invoice=True), {"where": DEAL}, "invoice", id="the portal asks for invoices"),
+        pytest.param({}, {"where": DEAL, "payer": factories.person()}, None, id="persons get no invoice for a deal"),
         pytest.param({"bitrix24": {}}, {"where": DEAL}, None, id="nobody asks for invoices any more"),
     ],
 )
