@@ -77,10 +77,14 @@ async def test_the_address_of_every_stand_in_is_shown(trade):
 def test_an_object_and_its_ledger_row_are_stored_together_or_not_at_all(tmp_path):
     db = open_database(tmp_path / "state.sqlite", "CREATE TABLE things (name TEXT);")
 
-    with pytest.raises(ZeroDivisionError), transaction(db):
-        db.execute("INSERT INTO things VALUES ('one')")
-        append_ledger(db, "onec.trade", LedgerEntry("create", "things", "one", ""))
-        raise ZeroDivisionError
+    def interrupted():
+        with transaction(db):
+            db.execute("INSERT INTO things VALUES ('one')")
+            append_ledger(db, "onec.trade", LedgerEntry("create", "things", "one", ""))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
 
     assert (db.execute("SELECT * FROM things").fetchall(), read_ledger(db)) == ([], [])
     db.close()
