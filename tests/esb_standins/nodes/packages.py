@@ -1,27 +1,23 @@
 """Find RabbitMQ and Redis on this machine, or unpack the distribution's packages beside the project.
 
-Nothing is installed and no system service is touched: what is missing is downloaded with apt into
-`<cache>/packages` and unpacked with dpkg into `<cache>/system`. Neither needs root.
+Installed programs are run as they are, under our own settings: the system's service is neither used nor touched.
 """
 
 import fcntl
 import os
 import re
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from esb_standins.nodes.apt import fetch, is_complete, run
 from esb_standins.nodes.errors import NodesUnavailable
 
 _WANTED = ("rabbitmq-server", "redis-server")
-# The C library belongs to the machine: a second one beside it in the library path breaks every program.
-_NEVER_UNPACKED = re.compile(r"^(libc6|libc-bin)_")
 _OLDEST_RABBITMQ = (3, 10)
 _OLDEST_REDIS = (7, 0)
+_WAY_OUT = "name running servers in ESB_AMQP_URL and ESB_REDIS_URL instead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +25,22 @@ class Binaries:
     """Where the servers are.
 
     Args:
-        root: folder under which the packages are unpacked, or `/` when the system has them installed.
         rabbitmq_home: folder with `sbin` and `plugins`.
         erlang_root: Erlang's ROOTDIR.
+        erlexec: the runtime's first program.
         redis_server: the program.
+        library_path: value of LD_LIBRARY_PATH; empty when everything is installed.
     """
 
-    root: Path
     rabbitmq_home: Path
     erlang_root: Path
+    erlexec: Path
     redis_server: Path
-
-    @property
-    def erlexec(self) -> Path:
-        return _newest(self.erlang_root, "erts-*/bin/erlexec")
-
-    def library_path(self) -> str:
-        """Return the value of LD_LIBRARY_PATH; empty for installed servers, which need none."""
-        if self.root == Path("/"):
-            return ""
-        found = sorted({str(library.parent) for library in self.root.glob("**/*.so*")})
-        return os.pathsep.join(folder for folder in found if "/erlang/" not in folder)
+    library_path: str
 
 
 def binaries(cache: Path) -> Binaries:
-    """Return usable servers, fetching the packages when the machine has none installed.
+    """Return usable servers, fetching the packages when the machine has not all of them installed.
 
     Args:
         cache: folder that keeps what was fetched; shared by all run directories of a checkout.
@@ -61,17 +48,29 @@ def binaries(cache: Path) -> Binaries:
     Raises:
         NodesUnavailable: neither installed nor to be had, or too old.
     """
-    installed = _search(Path("/"))
-    if installed is not None:
-        return _checked(installed)
+    try:
+        return _checked(_installed() or _fetched(cache))
+    except NodesUnavailable as error:
+        raise NodesUnavailable(f"{error}; {_WAY_OUT}") from error
+
+
+def _installed() -> Binaries | None:
+    try:
+        return search([Path("/")], library_path="")
+    except FileNotFoundError:
+        return None
+
+
+def _fetched(cache: Path) -> Binaries:
     unpacked = cache / "system"
     with _alone(cache):
-        if not (unpacked / ".complete").exists():
-            fetch(cache)
-    found = _search(unpacked)
-    if found is None:
-        raise NodesUnavailable(f"{unpacked}: the fetched packages hold no RabbitMQ or no Redis; delete the folder")
-    return _checked(found)
+        if not is_complete(unpacked):
+            fetch(_WANTED, unpacked)
+    try:
+        # apt leaves out what is installed, hence half of it may be in the system.
+        return search([unpacked, Path("/")], _library_path(unpacked))
+    except FileNotFoundError as error:
+        raise NodesUnavailable(f"{error} is not in the fetched packages; delete {unpacked} and try again") from error
 
 
 @contextmanager
@@ -83,23 +82,29 @@ def _alone(cache: Path) -> Iterator[None]:
         yield
 
 
-def _search(root: Path) -> Binaries | None:
-    try:
-        return Binaries(
-            root=root,
-            rabbitmq_home=_newest(root, "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin").parent,
-            erlang_root=_newest(root, "usr/lib/erlang/erts-*/bin/erlexec").parents[2],
-            redis_server=_newest(root, "usr/bin/redis-server"),
-        )
-    except FileNotFoundError:
-        return None
+def search(roots: Sequence[Path], library_path: str) -> Binaries:
+    """Find each program in the first root that has it. Raises FileNotFoundError."""
+    erlexec = _newest(roots, "usr/lib/erlang/erts-*/bin/erlexec")
+    return Binaries(
+        rabbitmq_home=_newest(roots, "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin").parent,
+        erlang_root=erlexec.parents[2],
+        erlexec=erlexec,
+        redis_server=_newest(roots, "usr/bin/redis-server"),
+        library_path=library_path,
+    )
 
 
-def _newest(root: Path, pattern: str) -> Path:
-    found = sorted(root.glob(pattern), key=lambda path: _numbers(str(path)))
-    if not found:
-        raise FileNotFoundError(f"{root}/{pattern}")
-    return found[-1]
+def _newest(roots: Sequence[Path], pattern: str) -> Path:
+    for root in roots:
+        found = sorted(root.glob(pattern), key=lambda path: _numbers(str(path)))
+        if found:
+            return found[-1]
+    raise FileNotFoundError(f"/{pattern}")
+
+
+def _library_path(root: Path) -> str:
+    folders = {str(library.parent) for library in root.glob("**/*.so*")}
+    return os.pathsep.join(sorted(folder for folder in folders if "/erlang/" not in folder))
 
 
 def _checked(found: Binaries) -> Binaries:
@@ -113,14 +118,10 @@ def _checked(found: Binaries) -> Binaries:
 
 
 def redis_version(found: Binaries) -> tuple[int, ...]:
-    environment = {"LD_LIBRARY_PATH": found.library_path()}
-    answer = _run([str(found.redis_server), "--version"], environment)
+    environment = {"LD_LIBRARY_PATH": found.library_path}
+    answer = run([str(found.redis_server), "--version"], environment)
     match = re.search(r"v=([0-9.]+)", answer)
     return _numbers(match[1]) if match else ()
-
-
-def rabbitmq_version(found: Binaries) -> tuple[int, ...]:
-    return _numbers(found.rabbitmq_home.name)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -129,89 +130,4 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _too_old(name: str, version: Sequence[int], oldest: Sequence[int]) -> str:
     has, needs = ".".join(map(str, version)), ".".join(map(str, oldest))
-    return (
-        f"{name} {has} of this system is too old, {needs} is needed: use a newer release of the distribution, "
-        "or name running servers in ESB_AMQP_URL and ESB_REDIS_URL"
-    )
-
-
-def fetch(cache: Path) -> None:
-    """Download the packages that are missing, with all they need, and unpack them into `<cache>/system`."""
-    missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
-    if missing:
-        raise NodesUnavailable(
-            f"this system has no {missing[0]}, and RabbitMQ and Redis are not installed: "
-            "name running servers in ESB_AMQP_URL and ESB_REDIS_URL"
-        )
-    sys.stderr.write(f"fetching RabbitMQ and Redis into {cache} (nothing is installed)\n")
-    archives = _download(cache / "packages")
-    _unpack(archives, cache / "system")
-    shutil.rmtree(cache / "packages")
-
-
-def _download(folder: Path) -> list[Path]:
-    """Try with the package lists of the system; they may be absent or too old, then with lists of our own."""
-    try:
-        return _download_with(folder, lists=None)
-    except subprocess.CalledProcessError:
-        lists = folder / "lists"
-        _apt_attempt(["update"], folder, lists)
-        try:
-            return _download_with(folder, lists)
-        except subprocess.CalledProcessError as error:
-            raise NodesUnavailable(_apt_words(error)) from error
-
-
-def _apt_attempt(arguments: Sequence[str], folder: Path, lists: Path | None) -> None:
-    try:
-        _apt(arguments, folder, lists)
-    except subprocess.CalledProcessError as error:
-        raise NodesUnavailable(_apt_words(error)) from error
-
-
-def _download_with(folder: Path, lists: Path | None) -> list[Path]:
-    archives = folder / "archives"
-    shutil.rmtree(archives, ignore_errors=True)
-    (archives / "partial").mkdir(parents=True)
-    arguments = ["install", "--yes", "--download-only", "--no-install-recommends", *_WANTED]
-    _apt(arguments, folder, lists)
-    return sorted(archives.glob("*.deb"))
-
-
-def _apt(arguments: Sequence[str], folder: Path, lists: Path | None) -> None:
-    options = {
-        "Dir::Cache": str(folder),
-        "Dir::Cache::archives": str(folder / "archives"),
-        "Debug::NoLocking": "1",  # we write nothing that the system's own apt reads
-        "APT::Sandbox::User": "",  # the user _apt cannot reach a folder inside a home directory
-    }
-    if lists is not None:
-        (lists / "partial").mkdir(parents=True, exist_ok=True)
-        options["Dir::State::lists"] = str(lists)
-    flags = [flag for name, value in options.items() for flag in ("-o", f"{name}={value}")]
-    _run(["apt-get", "-qq", *flags, *arguments], {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"})
-
-
-def _apt_words(error: subprocess.CalledProcessError) -> str:
-    lines = [line for line in str(error.stderr).splitlines() if line.startswith("E:")]
-    return f"apt cannot fetch RabbitMQ and Redis: {lines[0] if lines else error}"
-
-
-def _unpack(archives: Sequence[Path], target: Path) -> None:
-    """Unpack beside the target and rename, so that a crash leaves nothing half done in its place."""
-    half_done = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(half_done, ignore_errors=True)
-    for archive in archives:
-        if not _NEVER_UNPACKED.match(archive.name):
-            _run(["dpkg-deb", "--extract", str(archive), str(half_done)], {})
-    names = "\n".join(archive.name for archive in archives)
-    (half_done / ".complete").write_text(f"{names}\n", encoding="utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    half_done.rename(target)
-
-
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> str:
-    done = subprocess.run(  # noqa: S603 - the command is built in this module
-        command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
-    )
-    return done.stdout
+    return f"{name} {has} of this system is too old, {needs} is needed"

@@ -14,6 +14,8 @@ from esb_standins.nodes import guard
 from esb_standins.nodes.errors import NodeFailed
 
 _POLL_S = 0.02
+_REAP_S = 5.0
+_ENDED = ("Z", "X")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,11 @@ class ProcessRecord:
     marker: str
 
     def is_alive(self) -> bool:
-        return _start_of(self.pid) == self.started and self.marker in _command_line(self.pid)
+        if _start_of(self.pid) != self.started:
+            return False
+        # Between two programs (a script replacing itself by the server) a process shows no command line at all.
+        command_line = _command_line(self.pid)
+        return not command_line or self.marker in command_line
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal if the process is still the one recorded; a process that is gone is not an error."""
@@ -57,14 +63,15 @@ def record_of(pid: int, marker: str) -> ProcessRecord:
 
 
 def _start_of(pid: int) -> str:
-    """Return boot id and start tick of a process, or an empty text when there is none."""
+    """Return boot id and start tick of a process, or an empty text when there is none or only its remains."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""
-    # The name in parentheses may hold spaces; the start tick is field 22, hence the 20th after it.
-    return f"{boot}/{stat.rpartition(')')[2].split()[19]}"
+    # The name in parentheses may hold spaces; behind it follow the state and, as the 20th field, the start tick.
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] in _ENDED else f"{boot}/{fields[19]}"
 
 
 def _command_line(pid: int) -> str:
@@ -154,13 +161,19 @@ class Supervised:
 
     def _reap(self) -> None:
         """Wait until the guard is gone as well; only then is the directory free for the next server."""
-        if self._handle is None:
-            self._guard.wait_gone(seconds=2)
-            self._guard.signal(signal.SIGKILL)
-            self._server.wait_gone(seconds=5)
-            self._guard.wait_gone(seconds=5)
-        else:
-            self._handle.wait()
-            if self._handle.stdin is not None:
-                self._handle.stdin.close()
+        if not self._guard_ended(_REAP_S):
+            self._guard.signal(signal.SIGKILL)  # takes the server with it
+            self._guard_ended(_REAP_S)
+        self._server.wait_gone(_REAP_S)
         self._file.unlink(missing_ok=True)
+
+    def _guard_ended(self, seconds: float) -> bool:
+        if self._handle is None:
+            return self._guard.wait_gone(seconds)
+        try:
+            self._handle.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        if self._handle.stdin is not None:
+            self._handle.stdin.close()
+        return True

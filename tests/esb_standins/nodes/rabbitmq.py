@@ -111,7 +111,7 @@ def environment(address: RabbitAddress, directory: Path, binaries: Binaries) -> 
         "PATH": f"{directory / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(directory / "home"),
         "LANG": "C.UTF-8",
-        "LD_LIBRARY_PATH": binaries.library_path(),
+        "LD_LIBRARY_PATH": binaries.library_path,
         # Makes RabbitMQ's script replace itself by the runtime instead of staying in front of it.
         "RUNNING_UNDER_SYSTEMD": "true",
         "RABBITMQ_SCRIPTS_DIR": str(directory / "server/sbin"),
