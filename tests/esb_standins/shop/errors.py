@@ -25,6 +25,9 @@ no_route = partial(ShopError, 404, "rest_no_route", "No route was found matching
 unauthorised = partial(ShopError, 401, "woocommerce_rest_cannot_view", "Sorry, you cannot list resources.")
 wrong_key = partial(ShopError, 401, "woocommerce_rest_authentication_error", "Consumer key is invalid.")
 wrong_secret = partial(ShopError, 401, "woocommerce_rest_authentication_error", "Consumer secret is invalid.")
+wrong_signature = partial(
+    ShopError, 401, "woocommerce_rest_authentication_error", "Invalid signature - provided signature does not match."
+)
 invalid_id = partial(ShopError, 404, "woocommerce_rest_shop_order_invalid_id", "Invalid ID.")
 no_webhook = partial(ShopError, 404, "woocommerce_rest_shop_webhook_invalid_id", "Invalid ID.")
 no_product = partial(ShopError, 404, "woocommerce_rest_product_invalid_id", "Invalid ID.")

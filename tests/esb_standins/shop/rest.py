@@ -1,7 +1,5 @@
 """The shop's REST interface, `/wp-json/wc/v3/`: orders, their notes and refunds, webhooks, products."""
 
-import base64
-import hmac
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,15 +12,13 @@ from starlette.types import Receive, Scope, Send
 
 from esb_standins.effects import Canned, answer, read_body
 from esb_standins.php import encode
+from esb_standins.shop.auth import authorise
 from esb_standins.shop.errors import (
     ShopError,
     invalid_parameter,
     no_product,
     no_route,
     no_webhook,
-    unauthorised,
-    wrong_key,
-    wrong_secret,
 )
 from esb_standins.shop.query import OrderQuery, read_query
 from esb_standins.shop.shop import Shop
@@ -118,23 +114,14 @@ class RestApp:
         if not path.startswith(ROOT):
             raise no_route()
         query = dict(parse_qsl(scope.get("query_string", b"").decode(), keep_blank_values=True))
-        self._authorise(scope, query)
+        settings = self._shop.settings
+        authorise(scope, query, self._base_url() + path, settings.key, settings.secret)
         parts = tuple(part for part in path.removeprefix(ROOT).split("/") if part)
         pattern = "/".join("*" if position == 1 else part for position, part in enumerate(parts))
         route = self._routes.get((method, pattern))
         if route is None:
             raise no_route()
         return route(Call(method, parts, query, _json_object(raw)))
-
-    def _authorise(self, scope: Scope, query: Mapping[str, str]) -> None:
-        """Check HTTP Basic with consumer key and secret, or the same two in the query."""
-        key, secret = _credentials(scope) or (query.get("consumer_key", ""), query.get("consumer_secret", ""))
-        if not key:
-            raise unauthorised()
-        if not hmac.compare_digest(key, self._shop.settings.key):
-            raise wrong_key()
-        if not hmac.compare_digest(secret, self._shop.settings.secret):
-            raise wrong_secret()
 
     def _list_orders(self, call: Call) -> Reply:
         query = read_query(call.query, self._shop.settings.offset_hours)
@@ -255,18 +242,6 @@ def new_webhook(shop: Shop, body: Mapping[str, Any]) -> dict[str, Any]:
 def _shown_webhook(webhook: Mapping[str, Any]) -> dict[str, Any]:
     """Show a webhook; neither its secret nor its failure counter leaves the shop."""
     return {name: value for name, value in webhook.items() if name not in {"secret", "failure_count"}}
-
-
-def _credentials(scope: Scope) -> tuple[str, str] | None:
-    headers: dict[bytes, bytes] = dict(scope["headers"])
-    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() != b"basic":
-        return None
-    try:
-        key, _, secret = base64.b64decode(token).decode().partition(":")
-    except ValueError:
-        return None
-    return key, secret
 
 
 def _json_object(raw: bytes) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from esb_standins.shop.auth import oauth_signature
+
 
 async def test_an_order_adds_up(shop):
     lines = [{"sku": "RM-0001", "quantity": 3}, {"sku": "RM-0201", "quantity": 7}, {"sku": "NOPE", "price": "9.99"}]
@@ -88,6 +90,23 @@ async def test_nobody_is_let_in_without_key_and_secret(shop, auth):
         response = await stranger.get(shop.url + "orders")
 
     assert response.status_code == 401
+
+
+async def test_a_signature_of_oauth_opens_the_door_for_one_request(shop):
+    params = {
+        "oauth_consumer_key": "ck_standin",
+        "oauth_nonce": "n",
+        "oauth_signature_method": "HMAC-SHA256",
+        "oauth_timestamp": "1",
+        "per_page": "3",
+    }
+    signature = oauth_signature("GET", shop.url + "orders", params, "cs_standin", "HMAC-SHA256")
+
+    async with httpx.AsyncClient(trust_env=False) as client:
+        signed = await client.get(shop.url + "orders", params={**params, "oauth_signature": signature})
+        other = await client.get(shop.url + "orders", params={**params, "per_page": "4", "oauth_signature": signature})
+
+    assert (signed.status_code, other.status_code) == (200, 401)
 
 
 async def test_meta_with_an_id_is_replaced_and_without_doubled(shop):
