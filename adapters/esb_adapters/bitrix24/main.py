@@ -14,6 +14,7 @@ from esb_adapters.bitrix24.mapper import Bitrix24Mapper
 from esb_adapters.bitrix24.poller import DealPoller
 from esb_adapters.bitrix24.reader import ARTICLE_CODE, DealReader
 from esb_adapters.bitrix24.sender import Bitrix24Sender
+from esb_adapters.bitrix24.shared import SharedReads
 from esb_adapters.bitrix24.webhook import event_check
 from esb_adapters.receiving import Intake, webhook_path
 from esb_bus.landscape import BITRIX24_KIND, Bitrix24Portal, Landscape
@@ -70,13 +71,14 @@ def parts(
         cache: may forget at any time.
         article: where a catalogue product keeps its article, see `DealReader`.
     """
-    reader = DealReader(endpoint, portal, client, cache, article)
+    shared = SharedReads(client)
+    reader = DealReader(endpoint, portal, client, shared, cache, article)
     return PortalParts(
         endpoint=endpoint,
         client=client,
         mapper=Bitrix24Mapper(endpoint, portal, client, reader, cache),
         poller=DealPoller(endpoint, portal, client, cache),
-        sender=Bitrix24Sender(endpoint, portal, client),
+        sender=Bitrix24Sender(endpoint, portal, client, shared),
     )
 
 

@@ -1,6 +1,9 @@
 """Bitrix24 in: a native message points at a deal; the deal is read, pinned to its legal entity, and mapped."""
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 import orjson
@@ -19,6 +22,9 @@ from esb_schemas.registry import AnyEnvelope
 EVENT_KIND: Final = "bitrix24.event"
 DEAL_KIND: Final = "bitrix24.deal"
 REMEMBER_S: Final = 90 * 86_400.0
+REMEMBERED: Final = 10_000
+SETTLING_S: Final = 1.0
+"""A deal is read a second after its event: its version is final by then, and one read answers what follows."""
 
 
 class DealDeleted(PermanentError):
@@ -51,6 +57,37 @@ class Memory:
         await self._cache.put(key, value, REMEMBER_S)
 
 
+class Reads:
+    """When each deal was read last: one user action causes several events, and one read answers all of them.
+
+    What was received before a read began had happened before it, so the read has seen it. Should the clocks of two
+    processes ever disagree, the poll brings the deal, because its version is newer than the one that was published.
+    """
+
+    def __init__(self) -> None:
+        self._begun: OrderedDict[str, datetime] = OrderedDict()
+        self._finished: OrderedDict[str, datetime] = OrderedDict()
+
+    def begin(self, key: str, now: datetime) -> None:
+        _keep(self._begun, key, now)
+
+    def finish(self, key: str) -> None:
+        """Take note that what the read led to is confirmed, or that it led to nothing."""
+        if key in self._begun:
+            _keep(self._finished, key, self._begun.pop(key))
+
+    def covers(self, key: str, received_at: datetime | None) -> bool:
+        read_at = self._finished.get(key)
+        return read_at is not None and received_at is not None and received_at < read_at
+
+
+def _keep(moments: OrderedDict[str, datetime], key: str, moment: datetime) -> None:
+    moments[key] = moment
+    moments.move_to_end(key)
+    if len(moments) > REMEMBERED:
+        moments.popitem(last=False)
+
+
 class Bitrix24Mapper:
     """Implements `Mapper` for one portal."""
 
@@ -60,6 +97,7 @@ class Bitrix24Mapper:
         self._client = client
         self._reader = reader
         self._memory = Memory(cache)
+        self._reads = Reads()
 
     async def events(self, message: NativeMessage) -> Sequence[AnyEnvelope]:
         deal_id, modified, is_deletion = pointed_at(message)
@@ -67,15 +105,23 @@ class Bitrix24Mapper:
             return await self._deleted(deal_id)
         if modified is not None and modified <= await self._seen_version(deal_id):
             return ()
+        key = order_key(self._endpoint, deal_id)
+        if self._reads.covers(key, message.received_at):
+            return ()
+        await asyncio.sleep(settling_s(message.received_at, datetime.now(UTC)))
+        self._reads.begin(key, datetime.now(UTC))
         try:
-            snapshot = await self._reader.read(deal_id)
+            events = await self._events_of(await self._reader.read(deal_id))
         except DealMissing:
             return await self._deleted(deal_id)
-        return await self._events_of(snapshot)
+        if not events:
+            self._reads.finish(key)
+        return events
 
     async def published(self, events: Sequence[AnyEnvelope]) -> None:
         for event in events:
             await self._memory.put(published_key(event.objectkey), remembered(event))
+            self._reads.finish(event.thread)
 
     async def _events_of(self, snapshot: Snapshot) -> Sequence[AnyEnvelope]:
         if not is_order(snapshot.deal, snapshot.rows, self._portal):
@@ -142,6 +188,13 @@ class Bitrix24Mapper:
             f"deal {deal_id} was deleted in the portal and {what}. Look for order/{self._endpoint}/{deal_id} in 1C and "
             "cancel it there if it exists, or restore the deal from the recycle bin; then drop this letter"
         )
+
+
+def settling_s(received_at: datetime | None, now: datetime) -> float:
+    """Return how long to wait before the deal is read; nothing for what has waited in the queue anyway."""
+    if received_at is None:
+        return 0.0
+    return min(SETTLING_S, max(0.0, SETTLING_S - (now - received_at).total_seconds()))
 
 
 def pointed_at(message: NativeMessage) -> tuple[str, int | None, bool]:

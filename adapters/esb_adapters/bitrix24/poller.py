@@ -10,12 +10,18 @@ from esb_adapters.bitrix24.client import Client
 from esb_adapters.bitrix24.mapper import DEAL_KIND
 from esb_adapters.bitrix24.protocol import PAGE, Answer, native_thread
 from esb_adapters.bitrix24.shapes import Deal, read_deal
-from esb_bus.errors import InvalidData
+from esb_bus.errors import InvalidData, PermanentError, RetryableError
 from esb_bus.landscape import Bitrix24Portal
 from esb_bus.ports import Cache, NativeMessage, Polled, RawSink
 
 SEEN_S: Final = 86_400.0
 COLUMNS: Final = ("ID", "DATE_CREATE", "DATE_MODIFY")
+
+
+class PollRefused(RetryableError):
+    """The portal's answer to the poll cannot be used; the cursor stays where it is."""
+
+    code = "poll_refused"
 
 
 class DealPoller:
@@ -33,6 +39,12 @@ class DealPoller:
 
     async def poll(self, cursor: str | None, sink: RawSink) -> Polled:
         """Store every deal changed since `cursor` (the portal's time at the start of the round before)."""
+        try:
+            return await self._round(cursor, sink)
+        except PermanentError as error:
+            raise PollRefused(f"{self._endpoint}: {error}") from error
+
+    async def _round(self, cursor: str | None, sink: RawSink) -> Polled:
         now = await self._now()
         since = (read_cursor(cursor) or now) - self._overlap
         last_id = 0

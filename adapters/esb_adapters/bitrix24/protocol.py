@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Never
+from typing import Any, Never, TypeVar
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 from esb_bus.errors import EndpointDown, EsbError, InDoubt, PermanentError, RetryableError
@@ -113,6 +113,17 @@ class BatchAnswer:
         if name not in self.results:
             raise PortalRefused(f"{name}: not executed, an earlier command of the same batch was refused")
         return self.results[name]
+
+    def part(self, prefix: str) -> "BatchAnswer":
+        """Return what belongs to the commands whose names begin with `prefix`, by the rest of their names."""
+        return BatchAnswer(_part(self.results, prefix), _part(self.refusals, prefix), self.at)
+
+
+PartT = TypeVar("PartT")
+
+
+def _part(section: Mapping[str, PartT], prefix: str) -> dict[str, PartT]:
+    return {name.removeprefix(prefix): value for name, value in section.items() if name.startswith(prefix)}
 
 
 # --- answers ----------------------------------------------------------------------------------------------------

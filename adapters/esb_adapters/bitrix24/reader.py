@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from esb_adapters.bitrix24.client import Client
 from esb_adapters.bitrix24.mapping import COMPANY_TYPE_ID, Snapshot, is_order, is_shops_order, own_requisites
 from esb_adapters.bitrix24.protocol import BatchAnswer, DealMissing, PortalRefused, command
 from esb_adapters.bitrix24.shapes import Company, Contact, Deal, Requisite, Row, read_deal, read_list, read_one
+from esb_adapters.bitrix24.shared import SharedReads
 from esb_bus.errors import RetryableError
 from esb_bus.landscape import Bitrix24Portal
 from esb_bus.ports import Cache
@@ -39,16 +41,24 @@ class DealReader:
         endpoint: `bitrix24.<name>`.
         portal: its settings.
         client: calls it.
+        shared: reads deals together with those of other callers.
         cache: remembers articles for some minutes.
         article: where a product keeps its article: "xmlId", "code", "id", else the symbolic code of a property.
     """
 
     def __init__(
-        self, endpoint: str, portal: Bitrix24Portal, client: Client, cache: Cache, article: str = ARTICLE_CODE
+        self,
+        endpoint: str,
+        portal: Bitrix24Portal,
+        client: Client,
+        shared: SharedReads,
+        cache: Cache,
+        article: str = ARTICLE_CODE,
     ) -> None:
         self._endpoint = endpoint
         self._portal = portal
         self._client = client
+        self._shared = shared
         self._cache = cache
         self._article = article
 
@@ -64,13 +74,19 @@ class DealReader:
             PermanentError: the portal's answer cannot be used.
         """
         for _ in range(3):
-            answer = await self._client.batch(deal_commands(deal_id))
+            answer = await self._shared.read(partial(deal_commands, deal_id))
             deal = read_deal_of(answer, deal_id)
             left = seconds_left(deal, answer.at)
             if not left:
-                return await self._complete(deal, answer)
+                return await self._complete_or_refuse(deal, answer)
             await asyncio.sleep(left)
         raise DealStillChanging(f"deal {deal_id} is being changed every second", retry_after=5)
+
+    async def _complete_or_refuse(self, deal: Deal, answer: BatchAnswer) -> Snapshot:
+        try:
+            return await self._complete(deal, answer)
+        except PortalRefused as refused:
+            raise PortalRefused(f"deal {deal.id}: {refused}", refused.error_code) from refused
 
     async def _complete(self, deal: Deal, answer: BatchAnswer) -> Snapshot:
         if is_shops_order(deal, self._portal):
@@ -116,7 +132,7 @@ class DealReader:
         return found
 
     async def _asked(self, types: Mapping[int, int]) -> dict[int, str]:
-        answer = await self._client.batch(product_commands(types, self._article))
+        answer = await self._shared.read(partial(product_commands, types, self._article))
         names = article_names(answer, self._article)
         articles = {product: article_of(product_of(answer, product), names) for product in types}
         found = {product: article for product, article in articles.items() if article}
@@ -128,17 +144,18 @@ class DealReader:
         return f"article:{self._endpoint}:{product}"
 
 
-def deal_commands(deal_id: str) -> dict[str, str]:
+def deal_commands(deal_id: str, prefix: str = "") -> dict[str, str]:
     """The commands that read one deal. A reference to a missing buyer is empty and its command is refused."""
-    company, contact = "$result[deal][COMPANY_ID]", "$result[deal][CONTACT_ID]"
+    company, contact = f"$result[{prefix}deal][COMPANY_ID]", f"$result[{prefix}deal][CONTACT_ID]"
     mine = {"ENTITY_TYPE_ID": COMPANY_TYPE_ID, "ENTITY_ID": company}
-    return {
+    commands = {
         "deal": command("crm.deal.get", {"id": deal_id}),
         "rows": command("crm.deal.productrows.get", {"id": deal_id}),
         "company": command("crm.company.get", {"id": company}),
         "contact": command("crm.contact.get", {"id": contact}),
         "requisites": command("crm.requisite.list", {"filter": mine, "select": REQUISITE_FIELDS}),
     }
+    return {f"{prefix}{name}": text for name, text in commands.items()}
 
 
 def read_deal_of(answer: BatchAnswer, deal_id: str) -> Deal:
@@ -164,7 +181,7 @@ def seconds_left(deal: Deal, now: datetime | None) -> float:
     return min(1.0, max(0.0, (ends - now).total_seconds()))
 
 
-def product_commands(types: Mapping[int, int], article: str) -> dict[str, str]:
+def product_commands(types: Mapping[int, int], article: str, prefix: str = "") -> dict[str, str]:
     """Ask for products by every method that may know them: variations and services have their own."""
     commands = {}
     if article not in PRODUCT_FIELDS:
@@ -173,7 +190,7 @@ def product_commands(types: Mapping[int, int], article: str) -> dict[str, str]:
     for product, kind in types.items():
         method = {VARIATION: "catalog.product.offer.get"}.get(kind, "catalog.product.get")
         commands[f"product{product}"] = command(method, {"id": product})
-    return commands
+    return {f"{prefix}{name}": text for name, text in commands.items()}
 
 
 def article_names(answer: BatchAnswer, article: str) -> list[str]:

@@ -16,6 +16,7 @@ from esb_adapters.bitrix24.protocol import (
 )
 from esb_adapters.bitrix24.reader import read_deal_of
 from esb_adapters.bitrix24.shapes import Deal, read_deal
+from esb_adapters.bitrix24.shared import SharedReads
 from esb_bus.errors import InvalidData, PermanentError, RetryableError
 from esb_bus.landscape import Bitrix24Portal
 from esb_bus.ports import Delivered, WriteGuard
@@ -39,10 +40,11 @@ class NotForPortals(PermanentError):
 class Bitrix24Sender:
     """Implements `Sender` for one portal. Two requests for a document, one when the deal says all of it already."""
 
-    def __init__(self, endpoint: str, portal: Bitrix24Portal, client: Client) -> None:
+    def __init__(self, endpoint: str, portal: Bitrix24Portal, client: Client, shared: SharedReads) -> None:
         self._endpoint = endpoint
         self._portal = portal
         self._client = client
+        self._shared = shared
 
     async def deliver(self, document: Document, guard: WriteGuard) -> Delivered:
         content = document.content
@@ -83,7 +85,9 @@ class Bitrix24Sender:
         if deal_id is None:
             raise InvalidData(f"order key {order_key!r}: {native_id!r} is not the id of a deal")
         try:
-            answer = await self._client.batch({DEAL: command("crm.deal.get", {"id": deal_id})})
+            answer = await self._shared.read(
+                lambda prefix: {f"{prefix}{DEAL}": command("crm.deal.get", {"id": deal_id})}
+            )
             return read_deal_of(answer, deal_id)
         except DealMissing:
             return None

@@ -110,8 +110,8 @@ class PortalUnderTest:
         message = NativeMessage(endpoint=ENDPOINT, kind="bitrix24.deal", body=body, **changes)
         return await self.adapter.mapper.events(message)
 
-    async def publish(self, number):
-        events = await self.events(number)
+    async def publish(self, number, **changes):
+        events = await self.events(number, **changes)
         await self.adapter.mapper.published(events)
         return events
 
@@ -128,8 +128,8 @@ async def open_portal(tmp_path):
     """
 
     @asynccontextmanager
-    async def opener(*, real_clock=False, **settings):
-        config = HostConfig(tmp_path, {ENDPOINT: StandinConfig("bitrix24", options={"capacity": 0})})
+    async def opener(*, real_clock=False, options=None, **settings):
+        config = HostConfig(tmp_path, {ENDPOINT: StandinConfig("bitrix24", options=options or {"capacity": 0})})
         async with serve(config) as host:
             portal = PortalUnderTest(host, settings)
             await portal.standin.seed({})

@@ -1,3 +1,5 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -6,6 +8,7 @@ from esb_adapters.bitrix24.mapper import DealDeleted, FieldMissing
 from esb_adapters.bitrix24.mapping import EntityChanged, SellerUnknown
 from esb_bus.errors import EndpointDown
 from esb_standins.faults import Fault
+from factories import Where, deal_outcome_document
 
 PIN = "UF_CRM_ESB_ENTITY"
 NUMBER = "UF_CRM_ESB_NUMBER"
@@ -164,6 +167,62 @@ async def test_deleted_deal_that_never_was_an_order_is_let_go(open_portal):
         await portal.standin.act("delete_deal", {"deal_id": number})
 
         assert list(await portal.events(number)) == []
+
+
+async def test_many_deals_at_once_share_their_requests(portal):
+    numbers = [await portal.create_deal() for _ in range(25)]
+
+    orders = await asyncio.gather(*(portal.events(number) for number in numbers))
+
+    assert [order[0].objectkey for order in orders] == [f"order/bitrix24.portal/{number}" for number in numbers]
+    reads = portal.budget.taken - len(numbers)  # each deal is pinned by a write of its own
+    assert reads <= 10  # the first alone, the others by ten; likewise the products of those that came together
+
+
+async def test_reader_that_goes_away_leaves_the_others_alone(portal):
+    numbers = [await portal.create_deal() for _ in range(5)]
+    portal.standin.faults.switch_on(Fault("slow", seconds=0.3))
+
+    readers = [asyncio.create_task(portal.events(number)) for number in numbers]
+    while portal.budget.taken == 0:  # noqa: ASYNC110  until the first one sends for all
+        await asyncio.sleep(0)
+    readers[0].cancel()
+    results = await asyncio.gather(*readers, return_exceptions=True)
+
+    assert isinstance(results[0], asyncio.CancelledError)
+    assert all(result[0].type == "order.placed" for result in results[1:])
+
+
+async def test_events_of_one_action_are_answered_by_one_read(portal):
+    number = await portal.create_deal()
+    received = datetime.now(UTC) - timedelta(seconds=5)
+    await portal.publish(number, received_at=received)
+    taken = portal.budget.taken
+
+    again = await portal.publish(number, received_at=received + timedelta(seconds=1))
+    later = await portal.publish(number, received_at=datetime.now(UTC))
+
+    assert (list(again), list(later)) == ([], [])
+    assert portal.budget.taken == taken + 1
+
+
+async def test_after_one_order_and_its_outcome_nothing_is_written_any_more(portal):
+    number = await portal.create_deal()
+    await portal.publish(number)
+    outcome = deal_outcome_document(where=Where(endpoint="bitrix24.portal", native_id=str(number)))
+    await portal.deliver(outcome)
+    written = portal.writes()
+
+    echo = await portal.publish(number)
+    portal.cache.values.clear()  # the cache is gone and the process is a new one: the order goes out once more
+    portal.restart()
+    repeated = await portal.publish(number)
+    newer = Where(endpoint="bitrix24.portal", native_id=str(number), version=repeated[0].dataversion)
+    delivered = await portal.deliver(deal_outcome_document(where=newer))
+    last = await portal.publish(number)
+
+    assert (list(echo), delivered.outcome, list(last)) == ([], "unchanged", [])
+    assert portal.writes() == written
 
 
 @pytest.mark.parametrize("kind", ["html_502", "overload_limit", "401", "down"])

@@ -1,9 +1,11 @@
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from esb_adapters.bitrix24.main import open_client, rate_budget
 from esb_adapters.bitrix24.mapper import FieldMissing
 from esb_adapters.bitrix24.sender import DealDoubled
 from esb_bus.errors import EndpointDown, InDoubt, RetryableError
@@ -181,6 +183,16 @@ async def test_limit_of_requests_is_waited_for(portal):
     assert (await portal.deliver(deal_outcome_document(where=of(number)))).outcome == "updated"
 
 
+async def test_budget_keeps_a_crowd_within_the_portals_limit(open_portal):
+    limits = {"capacity": 10, "drain": 20}
+    async with open_portal(options=limits, requests_per_s=20, burst=10) as portal:
+        client = open_client(portal.settings, portal.secret, rate_budget("bitrix24.portal", portal.settings))
+        async with aclosing_client(client):
+            answers = await asyncio.gather(*(client.call("profile") for _ in range(30)))
+
+    assert len(answers) == 30
+
+
 async def test_portal_that_lacks_a_field_is_told_which(open_portal):
     async with open_portal(fields={"number": "UF_CRM_NOT_THERE"}) as portal:
         number = await portal.create_deal()
@@ -194,6 +206,14 @@ async def test_wrong_secret_pauses_the_endpoint(portal):
 
     with pytest.raises(EndpointDown):
         await portal.adapter.sender.probe()
+
+
+@asynccontextmanager
+async def aclosing_client(client):
+    try:
+        yield
+    finally:
+        await client.close()
 
 
 def _after_first_look(portal, fault):

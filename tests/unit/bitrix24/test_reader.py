@@ -1,10 +1,10 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esb_adapters.bitrix24.mapper import Bitrix24Mapper, pointed_at
+from esb_adapters.bitrix24.mapper import Bitrix24Mapper, Reads, pointed_at, settling_s
 from esb_adapters.bitrix24.poller import page_query, read_cursor, read_page
 from esb_adapters.bitrix24.protocol import Answer, read_answer, read_batch
 from esb_adapters.bitrix24.reader import article_names, article_of, product_of, seconds_left
@@ -70,6 +70,26 @@ def test_no_message_raises_anything_the_bus_does_not_know(kind, body):
         pointed_at(native(kind, body))
     except EsbError:
         return
+
+
+def test_read_answers_what_was_received_before_it_began_once_it_is_confirmed():
+    reads = Reads()
+    reads.begin("order/bitrix24.portal/731", MODIFIED)
+    earlier, later = MODIFIED - timedelta(seconds=1), MODIFIED + timedelta(seconds=1)
+
+    unconfirmed = reads.covers("order/bitrix24.portal/731", earlier)
+    reads.finish("order/bitrix24.portal/731")
+
+    assert not unconfirmed
+    assert reads.covers("order/bitrix24.portal/731", earlier)
+    assert not reads.covers("order/bitrix24.portal/731", later)
+    assert not reads.covers("order/bitrix24.portal/732", earlier)
+    assert not reads.covers("order/bitrix24.portal/731", None)
+
+
+@pytest.mark.parametrize(("age", "wait"), [(0.0, 1.0), (0.25, 0.75), (5.0, 0.0), (-9.0, 1.0)])
+def test_fresh_event_waits_until_its_second_is_over(age, wait):
+    assert settling_s(MODIFIED, MODIFIED + timedelta(seconds=age)) == wait
 
 
 def test_page_is_asked_for_without_counting_and_after_the_last_id():
