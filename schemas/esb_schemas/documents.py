@@ -32,11 +32,16 @@ class CustomerInvoice(Value):
 
 
 class IncomingPayment(Value):
-    """A 1C payment document. With `waits_for` it is not written before the named object is in the base."""
+    """A 1C payment document, tied to what it pays.
+
+    "order" and "invoice": not written before that object is in the base. "invoice_if_any": tied to the invoice where
+    there is one; whether a shop's customer asked for an invoice is known to the shop only, and its request, if any,
+    is ahead of the payment in the same thread.
+    """
 
     kind: Literal["incoming_payment"] = "incoming_payment"
     payment: PaymentState
-    waits_for: Literal["order", "invoice"] | None = None
+    waits_for: Literal["order", "invoice", "invoice_if_any"] | None = None
 
 
 class DealOutcome(Value):

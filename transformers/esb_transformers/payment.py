@@ -1,6 +1,6 @@
 """Payments → payment document of another 1C base, and the paid total in the deal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -9,7 +9,15 @@ from esb_schemas.documents import DealPayment, Document, IncomingPayment
 from esb_schemas.payments import PaymentRefunded, PaymentState
 from esb_schemas.registry import AnyEnvelope
 from esb_transformers.addressed import addressed, source_endpoint, state_of
-from esb_transformers.predecessors import gets_invoice_of, gets_orders
+from esb_transformers.predecessors import Asked, gets_invoice_of, gets_orders
+
+Predecessor = Literal["order", "invoice", "invoice_if_any"]
+
+INVOICES: Mapping[Asked, Predecessor | None] = {
+    Asked.ALWAYS: "invoice",
+    Asked.PERHAPS: "invoice_if_any",
+    Asked.NEVER: None,
+}
 
 
 def incoming_payment(event: AnyEnvelope, endpoint: str, landscape: Landscape) -> Sequence[Document]:
@@ -23,13 +31,13 @@ def incoming_payment(event: AnyEnvelope, endpoint: str, landscape: Landscape) ->
     return [addressed(event, endpoint, content)]
 
 
-def _predecessor(event: AnyEnvelope, endpoint: str, landscape: Landscape) -> Literal["order", "invoice"] | None:
+def _predecessor(event: AnyEnvelope, endpoint: str, landscape: Landscape) -> Predecessor | None:
     """What a payment in this base refers to. A payment that names no order waits for nothing."""
     if event.data.order_key is None:
         return None
     if gets_orders(landscape, endpoint, event.legalentity):
         return "order"
-    return "invoice" if gets_invoice_of(landscape, endpoint, event.data) else None
+    return INVOICES[gets_invoice_of(landscape, endpoint, event.data)]
 
 
 def deal_payment(event: AnyEnvelope, endpoint: str, landscape: Landscape) -> Sequence[Document]:

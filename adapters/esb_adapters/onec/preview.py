@@ -117,7 +117,7 @@ class _Marked:
         payment, basis = content.payment, None
         if payment.order_key and content.waits_for == "order":
             basis = self._order_document(payment.order_key)
-        elif payment.order_key and content.waits_for == "invoice":
+        elif payment.order_key and content.waits_for in {"invoice", "invoice_if_any"}:
             invoice = self.facts.document("customer_invoice")
             basis = _mark(invoice.entity_set, payment.order_key.replace("order/", "invoice/", 1))
         accounts = {name: _mark("ChartOfAccounts_Хозрасчетный", code) for name, code in facts.accounts.items()}

@@ -124,7 +124,8 @@ def _payments_to(endpoint: str) -> Any:
 @pytest.mark.parametrize(
     ("landscape", "changes", "expected"),
     [
-        pytest.param({}, {}, "invoice", id="the base gets the invoice"),
+        pytest.param({}, {}, "invoice_if_any", id="the base gets the invoices a shop asks for"),
+        pytest.param(shop(protocol="standard", invoice_methods=()), {}, "invoice_if_any", id="any site may ask"),
         pytest.param(
             {"routes": _payments_to("onec.retail")}, {"base": "onec.buh"}, "order", id="the base gets the order"
         ),
