@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from esb_adapters.onec.errors import OneCBaseDown
+from esb_adapters.onec.errors import NotOData, OneCBaseDown
 from esb_adapters.onec.protocol import Json, address, body, entity, odata_root, read_answer
 from esb_bus.errors import EsbError, InDoubt
 
@@ -32,6 +32,8 @@ class ODataClient:
     async def rows(self, entity_set: str, **options: str) -> list[dict[str, Any]]:
         """Read a collection; `filter` becomes `$filter` and so on."""
         answer = await self.get(entity_set, {f"${name}": value for name, value in options.items()})
+        if not isinstance(answer, dict) or "value" not in answer:
+            raise NotOData(f"{entity_set}: the answer is not a collection")
         return list(answer["value"])
 
     async def create(self, entity_set: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a document shall contain in one base: its natural keys resolved, its predecessor found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from esb_adapters.onec.configurations import ConfigurationFacts, DocumentFacts, Kind
@@ -9,8 +9,10 @@ from esb_adapters.onec.errors import NotInConfiguration, UnknownCounterparty
 from esb_adapters.onec.lookup import Documents
 from esb_adapters.onec.mapping import (
     Content,
+    Product,
     Ref,
     Resolved,
+    delivery_line,
     invoice_stage,
     lines_of,
     order_content,
@@ -108,7 +110,7 @@ class Contents:
     ) -> Resolved:
         lines = lines_of(order, facts)
         has_goods = facts.section is not None and "product" in facts.section.fields
-        products = await self._directory.products(lines) if has_goods else {}
+        products = await self._products(order, facts) if has_goods else {}
         rates = await self._directory.vat_rates(_rates(order, lines)) if has_goods else {}
         parties = await self._parties(document.legalentity, order.buyer, order.currency, guard)
         warehouse = await self._directory.warehouse()
@@ -126,6 +128,13 @@ class Contents:
             products=products,
             vat_rates=rates,
         )
+
+    async def _products(self, order: OrderState, facts: DocumentFacts) -> Mapping[str, Product]:
+        products = await self._directory.products(order.lines)
+        delivery = delivery_line(order, facts)
+        if delivery is None or delivery.article in products:
+            return products
+        return {**products, delivery.article: await self._directory.service(delivery.article)}
 
     async def _of_payment(
         self,

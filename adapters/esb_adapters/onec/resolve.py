@@ -45,6 +45,7 @@ CURRENCY_CODES = {
 """1C knows currencies by their numeric ISO 4217 code."""
 
 NOT_MARKED = "DeletionMark eq false"
+_PRODUCT_FIELDS = "Ref_Key,Артикул,Description,ЕдиницаИзмерения_Key"
 
 
 class Directory:
@@ -201,11 +202,28 @@ class Directory:
             for article, answer in found.items()
         }
 
+    async def service(self, name: str) -> Product:
+        """Return the service that stands for a delivery method: the one with its name or its article."""
+
+        async def ask() -> Answer:
+            condition = (
+                f"(Артикул eq {text(name)} or Description eq {text(name)}) and {NOT_MARKED} and IsFolder eq false"
+            )
+            found = await self.client.rows(PRODUCTS, filter=condition, select=_PRODUCT_FIELDS)
+            if len(found) == 1:
+                return {"ref": found[0]["Ref_Key"], "unit": found[0]["ЕдиницаИзмерения_Key"]}
+            error = AmbiguousProduct if found else UnknownProduct
+            raise error(
+                f"delivery: {len(found)} products of {self.name} have the name or article {name!r} of the delivery "
+                "method: there must be one, a service: name it like the method, or give it the method's name as article"
+            )
+
+        answer = await self.memory.ask(f"service/{name}", ask)
+        return Product(Ref(PRODUCTS, answer["ref"]), Ref(self.facts.unit_set, answer["unit"]))
+
     async def _ask_products(self, articles: list[str], lines: Sequence[OrderLine]) -> dict[str, Answer | None]:
         condition = f"{any_of('Артикул', map(text, articles))} and {NOT_MARKED} and IsFolder eq false"
-        rows = await self.client.rows(
-            PRODUCTS, filter=condition, select="Ref_Key,Артикул,Description,ЕдиницаИзмерения_Key"
-        )
+        rows = await self.client.rows(PRODUCTS, filter=condition, select=_PRODUCT_FIELDS)
         answers: dict[str, Answer | None] = {}
         for article in articles:
             fitting = [row for row in rows if str(row["Артикул"]).strip().lower() == article.strip().lower()]

@@ -287,14 +287,22 @@ async def test_a_piece_of_a_source_without_units_is_the_products_own_unit(trade)
     assert delivered.outcome == "created"
 
 
-async def test_delivery_is_a_service_of_the_base_with_the_methods_name_or_article(trade):
-    delivery = Delivery(method="RM-0501", address="Москва", amount=Decimal("490.00"), vat_rate=VatRate.VAT_22)
+@pytest.mark.parametrize("method", ["RM-0501", "Доставка по городу"], ids=["article", "name"])
+async def test_delivery_is_a_service_of_the_base_with_the_methods_name_or_article(trade, method):
+    delivery = Delivery(method=method, address="Москва", amount=Decimal("490.00"), vat_rate=VatRate.VAT_22)
 
     await trade.deliver(order(delivery=delivery))
 
     made = await trade.one(ORDERS)
     assert made["Товары"][-1]["Номенклатура_Key"] == trade.seeded("Catalog_Номенклатура", "RM-0501")
     assert (made["СуммаДокумента"], made["АдресДоставки"]) == (3719, "Москва")
+
+
+async def test_a_delivery_method_that_is_no_service_says_what_to_make(trade):
+    delivery = Delivery(method="Дирижабль", amount=Decimal("490.00"))
+
+    with pytest.raises(UnknownProduct, match="'Дирижабль' of the delivery method"):
+        await trade.deliver(order(delivery=delivery))
 
 
 async def test_each_legal_entity_is_its_own_organisation(trade):
