@@ -5,6 +5,7 @@ What counts as an order, decided from the deal alone so that every reader and ev
 | deal | events |
 | --- | --- |
 | made by a shop (`shops`) | none: the shop owns its order |
+| a template of recurring deals | none: the deals made from it are orders |
 | stage not among `stages`, or no rows while `stages` is empty | none, not an order yet |
 | lost, 1C number not filled | none; accepted later, it gets its number, and that change brings it back here |
 | lost, 1C number filled | `order.cancelled` |
@@ -105,7 +106,7 @@ def is_shops_order(deal: Deal, portal: Bitrix24Portal) -> bool:
 
 def is_order(deal: Deal, rows: Sequence[Row], portal: Bitrix24Portal) -> bool:
     """Tell whether a deal stands for an order that 1C shall know of, or has to forget."""
-    if is_shops_order(deal, portal):
+    if is_shops_order(deal, portal) or deal.is_recurring == "Y":
         return False
     if deal.is_lost:
         return bool(deal.field(field_name(portal, "number")))

@@ -16,6 +16,8 @@ from esb_bus.errors import EndpointDown, EsbError, InDoubt, PermanentError, Retr
 
 MAX_COMMANDS = 50
 PAGE = 50
+MAX_FORM_FIELDS = 500
+"""Events have a dozen; this is read before the sender has proved who he is."""
 HTTP_OK = 200
 HTTP_REDIRECTS = (301, 302, 307, 308)
 HTTP_NO_ACCESS = (401, 403)
@@ -88,7 +90,10 @@ class DealMissing(PermanentError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`result` of one call, and the portal's own clock when it answered (None on portals that do not tell)."""
+    """`result` of one call, and the portal's own clock when it began to answer (None on portals that do not tell).
+
+    The beginning and not the end: whatever the answer shows was read after it.
+    """
 
     result: Any
     at: datetime | None = None
@@ -213,11 +218,11 @@ def _text(value: object) -> str:
 
 def _clock(wire: Mapping[str, Any]) -> datetime | None:
     time = wire.get("time")
-    finish = time.get("finish") if isinstance(time, dict) else None
-    if not isinstance(finish, Decimal | int) or isinstance(finish, bool):
+    start = time.get("start") if isinstance(time, dict) else None
+    if not isinstance(start, Decimal | int) or isinstance(start, bool):
         return None
     try:
-        return datetime.fromtimestamp(float(finish), UTC)
+        return datetime.fromtimestamp(float(start), UTC)
     except (ValueError, OverflowError, OSError):
         return None
 
@@ -302,8 +307,11 @@ class DealEvent:
 
 
 def read_event(body: bytes) -> DealEvent:
-    """Read the form of an event; what is missing stays empty."""
-    form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    """Read the form of an event; what is missing stays empty, and so does everything of a form that is too large."""
+    try:
+        form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS))
+    except ValueError:
+        form = {}
     return DealEvent(
         name=form.get("event", "").upper(),
         deal_id=deal_number(form.get("data[FIELDS][ID]", "")),

@@ -174,7 +174,7 @@ def read_deal_of(answer: BatchAnswer, deal_id: str) -> Deal:
 
 
 def seconds_left(deal: Deal, now: datetime | None) -> float:
-    """Return how long the second of the last change still lasts on the portal's clock, 0 when it is over."""
+    """Return how long the second of the last change still lasted when the portal began to read, 0 when it was over."""
     if now is None:
         return 0.0
     ends = deal.date_modify.astimezone(UTC).replace(microsecond=0) + _SECOND

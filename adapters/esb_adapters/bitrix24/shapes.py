@@ -121,6 +121,7 @@ class Deal(Shape):
     id: Id
     stage_id: Text = ""
     stage_semantic_id: Text = ""
+    is_recurring: Text = "N"
     currency_id: Text = "RUB"
     opportunity: Number = Decimal(0)
     company_id: Id = 0

@@ -81,6 +81,7 @@ def test_what_the_bus_writes_is_no_content(snapshot, portal):
         pytest.param({"STAGE_SEMANTIC_ID": "F"}, {}, False, id="lost before anything"),
         pytest.param({"STAGE_SEMANTIC_ID": "F", "UF_CRM_ESB_NUMBER": "1"}, {}, True, id="lost after acceptance"),
         pytest.param({"ORIGINATOR_ID": "site"}, {"shops": {"site": "website.shop"}}, False, id="the shop's"),
+        pytest.param({"IS_RECURRING": "Y"}, {}, False, id="a template"),
         pytest.param({"ORIGINATOR_ID": "other"}, {"shops": {"site": "website.shop"}}, True, id="some other import"),
     ],
 )

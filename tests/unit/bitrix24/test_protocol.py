@@ -34,7 +34,7 @@ def error(code):
 
 
 def test_answer_keeps_exact_numbers_and_the_portals_clock():
-    body = b'{"result":{"PRICE":649.90},"time":{"finish":1767610805.25}}'
+    body = b'{"result":{"PRICE":649.90},"time":{"start":1767610805.25,"finish":1767610807.5}}'
 
     answer = read_answer("m", 200, body, repeatable=True)
 
@@ -147,6 +147,12 @@ def test_stored_event_has_no_tokens_and_everything_else(sample):
     assert dict(parse_qsl(kept.decode())) == {
         name: value for name, value in parse_qsl(raw.decode()) if name != "auth[application_token]"
     }
+
+
+def test_form_of_a_stranger_with_too_many_fields_is_not_even_read():
+    body = b"&".join([f"auth[application_token]={TOKEN}".encode(), *(b"a%d=1" % number for number in range(1000))])
+
+    assert not is_genuine(read_event(body), TOKEN)
 
 
 @given(st.binary(max_size=300))
