@@ -25,10 +25,10 @@ class Control:
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
 
-    async def seed(self, name: str) -> dict[str, Any]:
+    async def seed(self, name: str) -> Any:
         return await self._sent("POST", f"/seed/{name}")
 
-    async def act(self, name: str, action: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async def act(self, name: str, action: str, body: Mapping[str, Any]) -> Any:
         """Do what a person does in the system `name`."""
         return await self._sent("POST", f"/actions/{name}/{action}", dict(body))
 
@@ -41,7 +41,8 @@ class Control:
         await self._sent("DELETE", f"/faults/{name}" + (f"?kind={kind}" if kind else ""))
 
     async def objects(self, name: str, subject: str) -> list[dict[str, Any]]:
-        return await self._sent("GET", f"/objects/{name}/{subject}")
+        found: list[dict[str, Any]] = await self._sent("GET", f"/objects/{name}/{subject}")
+        return found
 
     async def ledger(self, name: str, after: int = 0) -> list[dict[str, Any]]:
         """Return every committed write with a sequence number above `after`, oldest first."""

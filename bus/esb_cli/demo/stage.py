@@ -28,6 +28,7 @@ from esb_standins.nodes.claim import Claim, claim_near
 from esb_standins.nodes.ports import LOOPBACK, free_port
 
 ADDRESSES = "standins.json"
+LANDSCAPE = "landscape.toml"
 POLL_S = 2.0
 
 
@@ -52,7 +53,7 @@ class Stage:
 
     @property
     def landscape(self) -> Path:
-        return self.directory / "landscape.toml"
+        return self.bus.directory / LANDSCAPE
 
     def environment(self) -> dict[str, str]:
         """Settings with which `esb` commands reach this bus."""
@@ -87,13 +88,13 @@ async def stage(
         control = await stack.enter_async_context(Control(written["control"]))
         entities = await _seeded(control)
         directory = claimed.directory
-        _write_secret(directory / "landscape.toml", landscape_file(addresses, poll_s))
         port = free_port()
         bus = _bus(claimed, servers, port, passwords, environ)
+        write_secret(bus.directory / LANDSCAPE, landscape_file(addresses, poll_s))
         stack.callback(bus.stop)
         await bus.start()
         door = f"http://{LOOPBACK}:{port}"
-        queues = Queues(servers.amqp_url, servers.management_url, directory / "landscape.toml")
+        queues = Queues(servers.amqp_url, servers.management_url, bus.directory / LANDSCAPE)
         stack.push_async_callback(queues.close)
         running = Stage(directory, servers, control, addresses, entities, bus, standins, door, passwords, queues)
         await _connect(running)
@@ -103,7 +104,7 @@ async def stage(
 def _standins(claimed: Claim, passwords: Passwords, environ: Mapping[str, str]) -> Child:
     directory = fresh_directory(claimed.directory / "standins")
     config, state = directory / "standins.toml", directory / "state"
-    _write_secret(config, standins_file(str(state), passwords))
+    write_secret(config, standins_file(str(state), passwords))
 
     async def answers() -> bool:
         return (state / ADDRESSES).exists()
@@ -116,10 +117,9 @@ def _bus(claimed: Claim, servers: Nodes, port: int, passwords: Passwords, enviro
     directory = fresh_directory(claimed.directory / "bus")
     secrets_dir = fresh_directory(claimed.directory / "secrets")
     for name, value in passwords.files().items():
-        _write_secret(secrets_dir / name, value)
+        write_secret(secrets_dir / name, value)
     settings = {
         **servers.environment(),
-        "ESB_LANDSCAPE": str(claimed.directory / "landscape.toml"),
         "ESB_SECRETS_DIR": str(secrets_dir),
         "ESB_HTTP_HOST": LOOPBACK,
         "ESB_HTTP_PORT": str(port),
@@ -132,15 +132,9 @@ def _bus(claimed: Claim, servers: Nodes, port: int, passwords: Passwords, enviro
             except httpx.HTTPError:
                 return False
 
-    return Child(
-        "the bus", directory, bus_command(directory), _plain(environ) | settings,
-        lock=claimed.descriptor, answers=answers,
-    )  # fmt: skip
-
-
-def bus_command(directory: Path) -> tuple[str, ...]:
-    """`esb run`; the directory is named so that the guard knows the process again."""
-    return python("-c", f"from esb_cli.main import app; app()  # {directory}", "run")
+    command = python("-m", "esb_cli.main", "run", "--landscape", str(directory / LANDSCAPE))
+    environment = _plain(environ) | settings
+    return Child("the bus", directory, command, environment, lock=claimed.descriptor, answers=answers)
 
 
 async def _seeded(control: Control) -> dict[tuple[str, str], str]:
@@ -174,7 +168,8 @@ def _plain(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _write_secret(file: Path, text: str) -> None:
+def write_secret(file: Path, text: str) -> None:
+    """Write a file that only its owner reads."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as writing:  # noqa: PTH123  a descriptor has no path
         writing.write(text)
