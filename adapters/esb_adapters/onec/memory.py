@@ -5,12 +5,13 @@ shared cache on a miss; losing either loses nothing.
 """
 
 import json
-import time
 from collections.abc import Awaitable, Callable, Mapping
 
+from esb_bus.cache import MemoryCache
 from esb_bus.ports import Cache
 
-KEPT_S = 300.0
+KEPT_S = 150.0
+"""In the process and in the shared cache, one after the other: five minutes at most."""
 
 Answer = Mapping[str, str]
 
@@ -21,30 +22,29 @@ class Memory:
     Args:
         endpoint: full name of the base, part of every key of the shared cache.
         cache: shared by all processes.
-        clock: monotonic seconds.
     """
 
-    def __init__(self, endpoint: str, cache: Cache, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, endpoint: str, cache: Cache) -> None:
         self._endpoint = endpoint
         self._cache = cache
-        self._clock = clock
-        self._answers: dict[str, tuple[float, Answer]] = {}
+        self._own = MemoryCache()
 
     async def recall(self, question: str) -> Answer | None:
         """Return what is remembered, None to ask the base."""
-        kept = self._answers.get(question)
-        if kept is not None and kept[0] > self._clock():
-            return kept[1]
-        shared = await self._cache.get(self._key(question))
-        if shared is None:
-            return None
-        answer: Answer = json.loads(shared)
-        self._answers[question] = (self._clock() + KEPT_S, answer)
+        key = self._key(question)
+        kept = await self._own.get(key)
+        if kept is None:
+            kept = await self._cache.get(key)
+            if kept is None:
+                return None
+            await self._own.put(key, kept, KEPT_S)
+        answer: Answer = json.loads(kept)
         return answer
 
     async def keep(self, question: str, answer: Answer) -> None:
-        self._answers[question] = (self._clock() + KEPT_S, answer)
-        await self._cache.put(self._key(question), json.dumps(answer, ensure_ascii=False), KEPT_S)
+        text = json.dumps(answer, ensure_ascii=False)
+        await self._own.put(self._key(question), text, KEPT_S)
+        await self._cache.put(self._key(question), text, KEPT_S)
 
     async def ask(self, question: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return what is remembered, or what the base says now. `ask` raises for «there is none»."""

@@ -10,14 +10,8 @@ from esb_adapters.onec.configurations import DocumentFacts
 from esb_adapters.onec.contents import Contents
 from esb_adapters.onec.errors import DocumentNotVisible, EditedInBase, NumberTaken, PostingRefused
 from esb_adapters.onec.lookup import COMMENT, Documents, Found, Search, shown
-from esb_adapters.onec.mapping import (
-    Content,
-    header_change,
-    lines_change,
-    new_object,
-    owned_of_content,
-    owned_of_object,
-)
+from esb_adapters.onec.mapping import Content, new_object
+from esb_adapters.onec.owned import header_change, lines_change, owned_of_content, owned_of_object
 from esb_adapters.onec.protocol import moment
 from esb_adapters.onec.stamp import Hashes, Stamp, write_stamp
 from esb_adapters.onec.verdicts import BOTH, Edited, Keep, Part, Stale, Write, judge

@@ -7,7 +7,7 @@ and what shall be there. Only a part that both a person and the source have chan
 from dataclasses import dataclass
 from typing import Literal
 
-from esb_adapters.onec.mapping import Owned
+from esb_adapters.onec.owned import Owned
 from esb_adapters.onec.stamp import Hashes, Stamp
 
 Part = Literal["header", "lines"]

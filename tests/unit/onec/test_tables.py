@@ -7,7 +7,9 @@ import pytest
 from esb_adapters.onec.check import missing_fields, read_metadata
 from esb_adapters.onec.configurations import OWNED_HEADER, OWNED_LINES, DocumentFacts
 from esb_adapters.onec.errors import KeyTooLong, NotInConfiguration
-from esb_adapters.onec.tables import CONFIGURATIONS, RETAIL_2_ORDER, UT_ORDER, configuration
+from esb_adapters.onec.tables import CONFIGURATIONS, configuration
+from esb_adapters.onec.tables_retail import RETAIL_2_ORDER
+from esb_adapters.onec.tables_ut import UT_ORDER
 from esb_schemas.values import VatRate
 from esb_standins.onec.edmx import metadata
 from esb_standins.onec.profile import PROFILES, load_profile

@@ -2,7 +2,7 @@
 
 import pytest
 
-from esb_adapters.onec.mapping import Owned
+from esb_adapters.onec.owned import Owned
 from esb_adapters.onec.stamp import Stamp
 from esb_adapters.onec.verdicts import Edited, Keep, Stale, Write, judge
 
