@@ -9,8 +9,9 @@ from typing import Final
 import orjson
 
 from esb_adapters.bitrix24.client import Client
+from esb_adapters.bitrix24.events import deal_number, order_key, read_event
 from esb_adapters.bitrix24.mapping import Snapshot, field_name, is_order, order_events
-from esb_adapters.bitrix24.protocol import DealMissing, command, deal_number, order_key, read_event
+from esb_adapters.bitrix24.protocol import DealMissing, command
 from esb_adapters.bitrix24.reader import DealReader, read_deal_of
 from esb_bus.cache import MemoryCache
 from esb_bus.errors import PermanentError, PoisonMessageError

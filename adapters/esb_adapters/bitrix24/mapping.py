@@ -20,7 +20,7 @@ from decimal import ROUND_HALF_UP, Decimal, DecimalException
 
 from pydantic import ValidationError
 
-from esb_adapters.bitrix24.protocol import order_key
+from esb_adapters.bitrix24.events import order_key
 from esb_adapters.bitrix24.shapes import Company, Contact, Deal, Requisite, Row
 from esb_bus.errors import InvalidData, PermanentError
 from esb_bus.landscape import BITRIX24_FIELDS, Bitrix24Portal

@@ -7,8 +7,9 @@ from typing import Any, Final
 import orjson
 
 from esb_adapters.bitrix24.client import Client
+from esb_adapters.bitrix24.events import native_thread
 from esb_adapters.bitrix24.mapper import DEAL_KIND
-from esb_adapters.bitrix24.protocol import PAGE, Answer, native_thread
+from esb_adapters.bitrix24.protocol import PAGE, Answer
 from esb_adapters.bitrix24.shapes import Deal, read_deal
 from esb_bus.errors import InvalidData, PermanentError, RetryableError
 from esb_bus.landscape import Bitrix24Portal

@@ -1,23 +1,20 @@
-"""What is to know about the Bitrix24 REST API and its events: answers, batches, forms, keys. No I/O.
+"""What is to know about the Bitrix24 REST API: its errors, answers and batches. No I/O.
 
-Sources: Bitrix24 REST docs, "System errors", "Limits", "How to execute requests: batch", "Events: security".
+Sources: Bitrix24 REST docs, "System errors", "Limits", "How to execute requests: batch".
 """
 
-import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Never, TypeVar
-from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from esb_bus.errors import EndpointDown, EsbError, InDoubt, PermanentError, RetryableError
 
 MAX_COMMANDS = 50
 PAGE = 50
-MAX_FORM_FIELDS = 500
-"""Events have a dozen; this is read before the sender has proved who he is."""
 HTTP_OK = 200
 HTTP_REDIRECTS = (301, 302, 307, 308)
 HTTP_NO_ACCESS = (401, 403)
@@ -28,8 +25,6 @@ BUSY_WAIT_S = 2.0
 """The bucket drains two requests a second on ordinary plans; there is no Retry-After."""
 OPERATING_WAIT_S = 60.0
 """The resource limit is a sum over ten one-minute buckets: the oldest leaves within a minute."""
-
-SECRET_FIELDS = frozenset({"auth[application_token]", "auth[access_token]", "auth[refresh_token]"})
 
 
 class PortalUnreachable(EndpointDown):
@@ -121,7 +116,12 @@ class BatchAnswer:
 
     def part(self, prefix: str) -> "BatchAnswer":
         """Return what belongs to the commands whose names begin with `prefix`, by the rest of their names."""
-        return BatchAnswer(_part(self.results, prefix), _part(self.refusals, prefix), self.at)
+        refusals = {
+            # The same refusal has to read the same every time: a reason that changes is written into the deal again.
+            name: PortalRefused(str(refusal).removeprefix(prefix), refusal.error_code)
+            for name, refusal in _part(self.refusals, prefix).items()
+        }
+        return BatchAnswer(_part(self.results, prefix), refusals, self.at)
 
 
 PartT = TypeVar("PartT")
@@ -129,9 +129,6 @@ PartT = TypeVar("PartT")
 
 def _part(section: Mapping[str, PartT], prefix: str) -> dict[str, PartT]:
     return {name.removeprefix(prefix): value for name, value in section.items() if name.startswith(prefix)}
-
-
-# --- answers ----------------------------------------------------------------------------------------------------
 
 
 def read_answer(method: str, status: int, body: bytes, *, repeatable: bool, location: str = "") -> Answer:
@@ -188,7 +185,7 @@ def _no_json(method: str, status: int, *, repeatable: bool) -> Never:
 
 
 def _refuse(method: str, status: int, code: str, text: str, *, repeatable: bool) -> Never:
-    told = f"{method}: {code or status} {text}".rstrip()
+    told = f"{method}: {' '.join(part for part in (code, text) if part) or status}"
     match code.upper():
         case "QUERY_LIMIT_EXCEEDED":
             raise PortalBusy(told, BUSY_WAIT_S)
@@ -225,9 +222,6 @@ def _clock(wire: Mapping[str, Any]) -> datetime | None:
         return datetime.fromtimestamp(float(start), UTC)
     except (ValueError, OverflowError, OSError):
         return None
-
-
-# --- batches ----------------------------------------------------------------------------------------------------
 
 
 def command(method: str, params: Mapping[str, Any]) -> str:
@@ -284,74 +278,3 @@ def _refusal(name: str, refusal: Any, *, repeatable: bool) -> PortalRefused:
         )
     except PortalRefused as refused:
         return refused
-
-
-# --- events -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class DealEvent:
-    """What an outgoing webhook tells: which deal, and what happened to it. Never the deal itself."""
-
-    name: str
-    deal_id: str | None
-    token: str
-
-    @property
-    def is_about_deals(self) -> bool:
-        return self.name.startswith("ONCRMDEAL") and not self.name.startswith(("ONCRMDEALRECUR", "ONCRMDEALUSERFIELD"))
-
-    @property
-    def is_deletion(self) -> bool:
-        return self.name == "ONCRMDEALDELETE"
-
-
-def read_event(body: bytes) -> DealEvent:
-    """Read the form of an event; what is missing stays empty, and so does everything of a form that is too large."""
-    try:
-        form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS))
-    except ValueError:
-        form = {}
-    return DealEvent(
-        name=form.get("event", "").upper(),
-        deal_id=deal_number(form.get("data[FIELDS][ID]", "")),
-        token=form.get("auth[application_token]", ""),
-    )
-
-
-def deal_number(text: object) -> str | None:
-    """Return the id of a deal in its only spelling, None when it is none."""
-    digits = str(text).strip() if isinstance(text, str | int) and not isinstance(text, bool) else ""
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 15) or int(digits) == 0:  # noqa: PLR2004  fits an id
-        return None
-    return str(int(digits))
-
-
-def is_genuine(event: DealEvent, application_token: str) -> bool:
-    return hmac.compare_digest(event.token.encode(), application_token.encode())
-
-
-def without_secrets(body: bytes) -> bytes:
-    """Return the form without its tokens: it will lie in a queue that people can look into."""
-    return b"&".join(
-        pair
-        for pair in body.split(b"&")
-        if unquote_plus(pair.split(b"=", 1)[0].decode("utf-8", "replace")) not in SECRET_FIELDS
-    )
-
-
-# --- keys -------------------------------------------------------------------------------------------------------
-
-
-def order_key(endpoint: str, native_id: str) -> str:
-    return f"order/{endpoint}/{native_id}"
-
-
-def native_thread(endpoint: str, deal_id: str) -> str:
-    return f"deal/{endpoint}/{deal_id}"
-
-
-def split_key(key: str) -> tuple[str, str]:
-    """Return the endpoint an order was born in and its id there."""
-    _, endpoint, native_id = key.split("/", 2)
-    return endpoint, native_id

@@ -4,16 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from esb_adapters.bitrix24.client import Client
+from esb_adapters.bitrix24.events import deal_number, split_key
 from esb_adapters.bitrix24.mapper import FieldMissing
 from esb_adapters.bitrix24.outcome import Change, change_of, comment_text, marker
-from esb_adapters.bitrix24.protocol import (
-    DealMissing,
-    PortalBusy,
-    PortalUnreachable,
-    command,
-    deal_number,
-    split_key,
-)
+from esb_adapters.bitrix24.protocol import DealMissing, PortalBusy, PortalUnreachable, command
 from esb_adapters.bitrix24.reader import read_deal_of
 from esb_adapters.bitrix24.shapes import Deal, read_deal
 from esb_adapters.bitrix24.shared import SharedReads

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from pydantic import SecretStr
 
+from esb_adapters.bitrix24.events import DealEvent, is_genuine, native_thread, read_event, without_secrets
 from esb_adapters.bitrix24.mapper import EVENT_KIND
-from esb_adapters.bitrix24.protocol import DealEvent, is_genuine, native_thread, read_event, without_secrets
 from esb_adapters.receiving import Accepted, Check, Refused, Verdict
 from esb_bus.ports import NativeMessage
 

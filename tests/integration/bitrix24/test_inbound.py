@@ -5,7 +5,9 @@ from decimal import Decimal
 import pytest
 
 from esb_adapters.bitrix24.mapper import DealDeleted, FieldMissing
-from esb_adapters.bitrix24.mapping import EntityChanged, SellerUnknown
+from esb_adapters.bitrix24.mapping import BuyerUnknown, EntityChanged, SellerUnknown
+from esb_adapters.bitrix24.poller import PollRefused
+from esb_adapters.bitrix24.protocol import PortalRefused
 from esb_bus.errors import EndpointDown
 from esb_standins.faults import Fault
 from factories import Where, deal_outcome_document
@@ -167,6 +169,29 @@ async def test_deleted_deal_that_never_was_an_order_is_let_go(open_portal):
         await portal.standin.act("delete_deal", {"deal_id": number})
 
         assert list(await portal.events(number)) == []
+
+
+async def test_cursor_nobody_can_read_is_no_dead_letter(portal):
+    with pytest.raises(PollRefused, match="yesterday"):
+        await portal.adapter.poller.poll("yesterday", portal.sink)
+
+
+async def test_company_with_two_requisites_and_no_choice_needs_a_person(portal):
+    number = await portal.create_deal()
+    fields = {"ENTITY_TYPE_ID": 4, "ENTITY_ID": portal.deal(number)["COMPANY_ID"], "PRESET_ID": 1, "NAME": "Филиал"}
+    branch = {**fields, "RQ_INN": "7812345675", "RQ_KPP": "781243001"}
+    await portal.client.call("crm.requisite.add", {"fields": branch})
+
+    with pytest.raises(BuyerUnknown, match=r"781201001.*781243001"):
+        await portal.events(number)
+
+
+async def test_portal_that_cannot_show_a_part_names_deal_and_part(portal):
+    number = await portal.create_deal()
+    portal.standin.portal.store.delete("company", portal.deal(number)["COMPANY_ID"])
+
+    with pytest.raises(PortalRefused, match=f"deal {number}: company: Not found"):
+        await portal.events(number)
 
 
 async def test_many_deals_at_once_share_their_requests(portal):

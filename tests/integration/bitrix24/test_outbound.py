@@ -7,10 +7,10 @@ import pytest
 
 from esb_adapters.bitrix24.main import open_client, rate_budget
 from esb_adapters.bitrix24.mapper import FieldMissing
-from esb_adapters.bitrix24.sender import DealDoubled
+from esb_adapters.bitrix24.sender import DealDoubled, NotForPortals
 from esb_bus.errors import EndpointDown, InDoubt, RetryableError
 from esb_standins.faults import Fault
-from factories import NOON, Where, deal_outcome_document, deal_payment_document, document_ref
+from factories import NOON, Where, deal_outcome_document, deal_payment_document, document_ref, order_document
 
 STATUS = "UF_CRM_ESB_STATUS"
 
@@ -170,6 +170,32 @@ async def test_write_that_commits_after_the_client_has_gone_is_found(portal):
 
     assert delivered.outcome == "unchanged"
     assert len(portal.comments(number)) == 1
+
+
+async def test_comment_that_was_lost_between_two_writes_is_added_by_the_repeat(portal):
+    number = await portal.create_deal()
+    document = deal_outcome_document(where=of(number))
+    await portal.deliver(document)
+    for comment in list(portal.standin.portal.store.all("timeline")):
+        portal.standin.portal.store.delete("timeline", comment)
+
+    delivered = [(await portal.deliver(document)).outcome for _ in range(2)]
+
+    assert delivered == ["unchanged", "unchanged"]
+    assert len(portal.comments(number)) == 1
+
+
+async def test_busy_portal_is_not_down(portal):
+    portal.standin.faults.switch_on(Fault("query_limit", count=1))
+
+    await portal.adapter.sender.probe()
+
+    assert portal.budget.taken == 1
+
+
+async def test_document_no_deal_can_show_is_refused(portal):
+    with pytest.raises(NotForPortals, match="customer_order"):
+        await portal.deliver(order_document(endpoint="bitrix24.portal"))
 
 
 async def test_limit_of_requests_is_waited_for(portal):

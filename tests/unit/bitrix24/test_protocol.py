@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esb_adapters.bitrix24.events import deal_number, is_genuine, read_event, split_key, without_secrets
 from esb_adapters.bitrix24.protocol import (
     PortalBlocked,
     PortalBusy,
@@ -15,13 +16,8 @@ from esb_adapters.bitrix24.protocol import (
     PortalUnauthorised,
     PortalUnreachable,
     command,
-    deal_number,
-    is_genuine,
     read_answer,
     read_batch,
-    read_event,
-    split_key,
-    without_secrets,
 )
 from esb_bus.errors import EsbError, InDoubt
 
