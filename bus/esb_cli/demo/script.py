@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from esb_standins import company
 
-RATE: Final = 30.0
+RATE: Final = 20.0
 """Orders a second, shop and portal together."""
 PORTAL_EVERY: Final = 3
 CHANGE_EVERY: Final = 11
