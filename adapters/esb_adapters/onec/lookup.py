@@ -1,6 +1,6 @@
 """Our documents in one base, found by our key: which requests to send and what the answers prove."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,19 @@ class Documents:
         rows = await self._client.rows(facts.entity_set, filter=f"{place.name} eq {text(key)}")
         return Search(self._ours(rows, facts, key), None)
 
+    def key_of(self, facts: DocumentFacts, row: Mapping[str, Any]) -> str | None:
+        """Return the key a document stands for, None for a person's own document.
+
+        A copy that a person made in 1C carries our stamp in its comment, but not our number.
+        """
+        stamp = read_stamp(str(row.get(COMMENT) or ""))
+        if stamp is None:
+            return None
+        if self._base.number == "theirs":
+            return stamp.key if facts.key_field and row.get(facts.key_field.name) == stamp.key else None
+        is_ours = str(row["Number"]).strip() in candidate_numbers(self._prefix(stamp.key), stamp.key)
+        return stamp.key if is_ours else None
+
     async def _by_number(self, facts: DocumentFacts, key: str) -> Search:
         numbers = candidate_numbers(self._prefix(key), key)
         rows = await self._client.rows(facts.entity_set, filter=any_of("Number", map(text, numbers)))
@@ -74,7 +87,7 @@ class Documents:
         return Search(found, free)
 
     def _prefix(self, key: str) -> str | None:
-        return self._base.number_prefixes.get(key.split("/")[1])
+        return self._base.number_prefixes.get(key.partition("/")[2].partition("/")[0])
 
     def _ours(self, rows: Sequence[dict[str, Any]], facts: DocumentFacts, key: str) -> Found | None:
         stamped = [(row, read_stamp(str(row.get(COMMENT) or ""))) for row in rows]

@@ -1,5 +1,6 @@
 """Composition of the 1C adapter: what `esb run` and `esb check` take from it."""
 
+import logging
 from dataclasses import dataclass
 
 import httpx
@@ -39,6 +40,8 @@ class BaseParts:
 
 def open_client(base: OneCBase, secret: SecretStr) -> ODataClient:
     """Connections to one base. The secret is `user:password` of a 1C user."""
+    # httpx logs the address of every request at INFO, and ours hold tax numbers and names.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     http = httpx.AsyncClient(
         headers={"Authorization": authorisation(secret.get_secret_value())},
         timeout=httpx.Timeout(base.timeout_s, connect=min(CONNECT_S, base.timeout_s)),
@@ -59,7 +62,7 @@ def parts(endpoint: str, base: OneCBase, landscape: Landscape, client: ODataClie
     return BaseParts(
         endpoint=endpoint,
         client=client,
-        mapper=OneCMapper(directory, client, cache),
+        mapper=OneCMapper(directory, documents, client, cache),
         poller=None if plan is None else PaymentPoller(endpoint, plan, facts, client),
         sender=OneCSender(endpoint, base, client, documents, contents),
     )

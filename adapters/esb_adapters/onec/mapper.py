@@ -8,16 +8,15 @@ from typing import Any
 
 from esb_adapters.onec.client import ODataClient
 from esb_adapters.onec.configurations import IncomingFacts
+from esb_adapters.onec.lookup import Documents
 from esb_adapters.onec.memory import Answer
 from esb_adapters.onec.payments import (
     COUNTERPARTIES,
     Paid,
     Surroundings,
     by_set,
-    is_echo,
     is_from_customer,
     meaning,
-    order_key_of,
     paid_reference,
     paid_share,
     payer,
@@ -50,9 +49,15 @@ class OneCMapper:
     """Mapper (see `esb_bus.ports`) for one base."""
 
     def __init__(
-        self, directory: Directory, client: ODataClient, cache: Cache, now: Callable[[], datetime] = _now
+        self,
+        directory: Directory,
+        documents: Documents,
+        client: ODataClient,
+        cache: Cache,
+        now: Callable[[], datetime] = _now,
     ) -> None:
         self._directory = directory
+        self._documents = documents
         self._client = client
         self._cache = cache
         self._own = MemoryCache()
@@ -62,7 +67,7 @@ class OneCMapper:
     async def events(self, message: NativeMessage) -> Sequence[AnyEnvelope]:
         payment = _read(message)
         facts = self._incoming.get(set_of(payment))
-        if facts is None or is_echo(payment) or not is_from_customer(payment, facts):
+        if facts is None or self._is_echo(payment, facts) or not is_from_customer(payment, facts):
             return ()
         legal_entity = await self._legal_entity(str(payment["Организация_Key"]))
         if legal_entity is None:
@@ -89,6 +94,21 @@ class OneCMapper:
             correlationid=fact.order_key,
         )
         return (event,)
+
+    def _is_echo(self, payment: Object, facts: IncomingFacts) -> bool:
+        """True for a payment the bus itself has written."""
+        written = self._directory.facts.documents.get("incoming_payment")
+        if written is None or written.entity_set != facts.entity_set:
+            return False
+        return self._documents.key_of(written, payment) is not None
+
+    def _order_key(self, paid: Object, facts: IncomingFacts) -> str | None:
+        """Key of the order behind an order or invoice of the base; None for those made by hand."""
+        for written in self._directory.facts.documents.values():
+            if written.entity_set == facts.order_set:
+                key = self._documents.key_of(written, paid)
+                return None if key is None else key.replace("invoice/", "order/", 1)
+        return None
 
     async def published(self, events: Sequence[AnyEnvelope]) -> None:
         for event in events:
@@ -132,9 +152,7 @@ class OneCMapper:
         ref = paid_reference(payment, facts)
         if ref is None:
             return None
-        found = await self._client.rows(
-            facts.order_set, filter=f"Ref_Key eq {guid(ref)}", select="Ref_Key,Комментарий,СуммаДокумента"
-        )
+        found = await self._client.rows(facts.order_set, filter=f"Ref_Key eq {guid(ref)}")
         if not found:
             return None
         paid = Decimal(0)
@@ -143,7 +161,7 @@ class OneCMapper:
             paid += sum((paid_share(row, other, ref) for row in rows if is_from_customer(row, other)), Decimal(0))
         cents = Decimal("0.01")
         total = Decimal(str(found[0]["СуммаДокумента"])).quantize(cents)
-        return Paid(order_key_of(found[0]), total, paid.quantize(cents))
+        return Paid(self._order_key(found[0], facts), total, paid.quantize(cents))
 
 
 def native_payment(endpoint: str, payment: Object, received_at: datetime) -> NativeMessage:

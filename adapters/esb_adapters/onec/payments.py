@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from esb_adapters.onec.configurations import CounterpartyFacts, IncomingFacts, composite
 from esb_adapters.onec.protocol import ZERO_REF, Object, cast, guid, moment
-from esb_adapters.onec.stamp import read_stamp
 from esb_bus.errors import InvalidData
 from esb_schemas.envelope import content_hash
 from esb_schemas.orders import DocumentRef
@@ -37,11 +36,6 @@ def set_of(payment: Object) -> str:
 
 def is_from_customer(payment: Object, facts: IncomingFacts) -> bool:
     return payment.get(facts.operation) in facts.received
-
-
-def is_echo(payment: Object) -> bool:
-    """True for a payment the bus itself has written."""
-    return read_stamp(str(payment.get("Комментарий") or "")) is not None
 
 
 def paid_reference(payment: Object, facts: IncomingFacts) -> str | None:
@@ -74,12 +68,6 @@ def payments_for(facts: IncomingFacts, ref: str) -> str:
     if not facts.section:
         return f"{facts.order_reference} eq {literal} and {alive}"
     return f"{facts.section}/any(d: d/{facts.order_reference} eq {literal}) and {alive}"
-
-
-def order_key_of(paid: Object) -> str | None:
-    """Key of the order that an order or invoice of the base stands for; None for those made by hand."""
-    stamp = read_stamp(str(paid.get("Комментарий") or ""))
-    return None if stamp is None else stamp.key.replace("invoice/", "order/", 1)
 
 
 def payer_reference(payment: Object) -> str | None:

@@ -1,7 +1,8 @@
 """Natural keys of a document → references of one base, by asking it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from esb_adapters.onec.client import ODataClient
 from esb_adapters.onec.configurations import ConfigurationFacts
@@ -28,6 +29,8 @@ CURRENCIES = "Catalog_Валюты"
 ACCOUNTS = "ChartOfAccounts_Хозрасчетный"
 BATCH = 20
 """Conditions per request: what a production loader sends without trouble."""
+BATCH_BYTES = 400
+"""Text per request: a Cyrillic letter takes six characters of an address, and IIS takes 2048 of a query."""
 
 CURRENCY_CODES = {
     "RUB": "643",
@@ -192,8 +195,8 @@ class Directory:
         wanted = list(dict.fromkeys(line.article for line in lines))
         known = {article: await self.memory.recall(f"product/{article}") for article in wanted}
         missing = [article for article, answer in known.items() if answer is None]
-        for start in range(0, len(missing), BATCH):
-            known |= await self._ask_products(missing[start : start + BATCH], lines)
+        for batch in batches(missing):
+            known |= await self._ask_products(batch, lines)
         found = {article: answer for article, answer in known.items() if answer is not None}
         for line in lines:
             await self._check_unit(line, found[line.article])
@@ -273,6 +276,21 @@ class Directory:
             return found[0]
         count = f"{len(found)} objects fit" if found else "there is no"
         raise error(f"{count} {what} in {self.name}: correct it there or in {where}")
+
+
+def batches(articles: Sequence[str]) -> Iterator[list[str]]:
+    """Split articles into requests that a web server takes."""
+    batch: list[str] = []
+    size = 0
+    for article in articles:
+        length = len(quote(article))
+        if batch and (len(batch) == BATCH or size + length > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(article)
+        size += length
+    if batch:
+        yield batch
 
 
 def _by_name(name: str) -> str:

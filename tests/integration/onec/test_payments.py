@@ -141,6 +141,19 @@ async def test_a_payment_for_an_order_made_by_hand_names_no_order(trade, sink):
     assert event.thread == event.data.payment_key
 
 
+async def test_copies_that_people_make_of_our_documents_are_their_own(trade, sink):
+    await trade.deliver(order_document(endpoint="onec.trade", legal_entity=OPT, delivery=None))
+    ours = await trade.one(ORDERS)
+    copied = ("Date", "Организация_Key", "Партнер_Key", "Контрагент_Key", "СуммаДокумента", "Комментарий")
+    copy = await trade.act("create", set=ORDERS, fields={name: ours[name] for name in copied})
+    await trade.act("add_payment", order=copy["Ref_Key"])
+    await trade.poller.poll(None, sink)
+
+    (event,) = await events_of(trade, sink)
+
+    assert event.data.order_key is None
+
+
 async def test_a_payment_of_an_invoice_in_accounting_belongs_to_its_order(open_world, sink):
     from factories import invoice_document
 
