@@ -119,7 +119,7 @@ class Link:
         return PublishChannel(channel)
 
     async def consume_channel(self, prefetch: int) -> "ConsumeChannel":
-        """Open a channel whose unacknowledged messages are at most `prefetch` (0: no limit)."""
+        """Open a channel; each consumer on it has at most `prefetch` (1 to 65,535) unacknowledged messages."""
         channel = await self._channel()
         await _call(channel, Basic.Qos(prefetch_count=prefetch), Basic.QosOk)
         return ConsumeChannel(channel)

@@ -236,7 +236,7 @@ async def take_letters(
     results: list[dict[str, Any]] = []
     try:
         answers: asyncio.Queue[Delivery] = asyncio.Queue()
-        channel = await link.consume_channel(0)
+        channel = await link.consume_channel(1000)
         reply_to = f"esb.answers.{uuid.uuid4()}"
         await link.declare_private(reply_to)
         await channel.consume(reply_to, answers.put_nowait)
