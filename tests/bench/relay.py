@@ -8,6 +8,7 @@ import asyncio
 import time
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 
@@ -40,20 +41,23 @@ from esb_schemas.values import VatRate
 from esb_transformers.routing import documents
 
 PREFETCH = 128
+_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 QUEUE, OUT = transform_queue("onec"), "out.onec.trade"
 
-LANDSCAPE: Landscape = parse_landscape({
-    "legal_entities": {"opt": {"name": "Опт", "inn": "7706123455"}},
-    "onec": {
-        "trade": {
-            "configuration": "ut-11.5",
-            "url": "http://127.0.0.1/",
-            "secret": "none",
-            "organisations": {"opt": "7706123455"},
-        }
-    },
-    "routes": [{"event": ["order.placed"], "to": ["onec.trade"]}],
-})
+LANDSCAPE: Landscape = parse_landscape(
+    {
+        "legal_entities": {"opt": {"name": "Опт", "inn": "7706123455"}},
+        "onec": {
+            "trade": {
+                "configuration": "ut-11.5",
+                "url": "http://127.0.0.1/",
+                "secret": "none",
+                "organisations": {"opt": "7706123455"},
+            }
+        },
+        "routes": [{"event": ["order.placed"], "to": ["onec.trade"]}],
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -202,8 +206,3 @@ async def _purge(url: str) -> None:
         channel = await connection.channel()
         for name in (OUT, QUEUE):
             await (await channel.get_queue(name)).purge()
-
-
-from datetime import UTC, datetime  # noqa: E402
-
-_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
