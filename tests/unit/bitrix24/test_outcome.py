@@ -1,6 +1,9 @@
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from esb_adapters.bitrix24.outcome import change_of, comment_text, is_same, marker, read_entries
 from esb_adapters.bitrix24.shapes import read_deal
@@ -61,6 +64,29 @@ def test_same_money_read_again_does_not_move_the_date(deal, portal):
     )
 
     assert again.fields == {}
+
+
+def payment(minute):
+    """What had been paid at a minute of the hour: more than a minute before."""
+    return deal_payment_document(
+        version=minute,
+        as_of=NOON + timedelta(minutes=minute),
+        paid_total=Decimal(100 * minute),
+        order_total=Decimal(6000),
+    )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(minutes=st.lists(st.integers(1, 59), min_size=1, max_size=8))
+def test_payments_in_any_order_and_number_end_at_the_newest_sum(deal, portal, minutes):
+    fields, writes = {}, []
+    for minute in [*minutes, *minutes]:
+        change = changed(payment(minute), deal(**fields), portal())
+        writes.append(bool(change and change.fields))
+        fields |= change.fields if change else {}
+
+    assert fields["UF_CRM_ESB_PAID"] == f"{100 * max(minutes)}.00|RUB"
+    assert not any(writes[len(minutes) :])
 
 
 @pytest.mark.parametrize(
