@@ -166,7 +166,12 @@ class Contents:
             return None
         if waits_for == "order":
             return await self._predecessor("customer_order", payment.order_key)
-        return await self._predecessor("customer_invoice", payment.order_key.replace("order/", "invoice/", 1))
+        invoice_key = payment.order_key.replace("order/", "invoice/", 1)
+        if waits_for == "invoice":
+            return await self._predecessor("customer_invoice", invoice_key)
+        facts = self._facts.document("customer_invoice")
+        found = (await self._documents.find(facts, invoice_key)).found
+        return None if found is None else Ref(facts.entity_set, found.ref)
 
     async def _predecessor(self, kind: Kind, key: str) -> Ref:
         facts = self._facts.document(kind)
