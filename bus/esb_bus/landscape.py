@@ -132,6 +132,8 @@ class Bitrix24Portal(Strict):
     """Stages from which a deal is an order; empty means every stage that is not lost."""
     invoice: bool = True
     """Deals of organisations also ask for an invoice."""
+    article: str = "CML2_ARTICLE"
+    """Where a catalogue product keeps its article: "xmlId", "code", "id", or the code of a property."""
     shops: dict[str, str] = {}
     """ORIGINATOR_ID of deals made by a shop → the shop's endpoint: such a deal is the shop's order."""
     fields: dict[Literal["entity", "number", "status", "paid", "paid_at", "debt", "versions"], str] = {}

@@ -215,7 +215,7 @@ async def _portal(
     budget = bitrix24.rate_budget(endpoint, portal, connection, settings.redis_prefix)
     client = bitrix24.open_client(portal, secrets.get(portal.secret), budget)
     stack.push_async_callback(client.close)
-    parts = bitrix24.parts(endpoint, portal, client, cache)
+    parts = bitrix24.parts(endpoint, portal, client, cache, portal.article)
     return Endpoint(
         endpoint,
         mapper=parts.mapper,
