@@ -18,8 +18,9 @@ from esb_cli.demo.play import MISTYPED_AS, Play
 from esb_cli.demo.reconcile import Report
 from esb_cli.demo.script import MISTYPED, script
 from esb_cli.demo.show import Measured, bars, show_addresses, show_letters, show_report
-from esb_cli.demo.stage import Stage, stage, write_secret
+from esb_cli.demo.stage import Stage, stage
 from esb_standins.nodes import NodeError
+from esb_standins.nodes.server import write_private
 
 RUN_DIR = Path(".run/demo")
 NODES_DIR = Path(".run/nodes/demo")
@@ -114,7 +115,7 @@ async def _keep(console: Console, running: Stage) -> None:
     """Say where everything is and wait to be stopped."""
     settings = {**running.environment(), "ESB_STANDINS_CONTROL": running.control.url}
     file = running.directory / ENVIRONMENT
-    write_secret(file, "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
+    write_private(file, "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
     show_addresses(console, running, str(file), await _repair(running))
     await asyncio.Event().wait()
 

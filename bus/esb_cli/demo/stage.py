@@ -26,6 +26,7 @@ from esb_cli.demo.queues import Queues
 from esb_standins.nodes import Nodes, nodes
 from esb_standins.nodes.claim import Claim, claim_near
 from esb_standins.nodes.ports import LOOPBACK, free_port
+from esb_standins.nodes.server import write_private
 
 ADDRESSES = "standins.json"
 LANDSCAPE = "landscape.toml"
@@ -90,7 +91,7 @@ async def stage(
         directory = claimed.directory
         port = free_port()
         bus = _bus(claimed, servers, port, passwords, environ)
-        write_secret(bus.directory / LANDSCAPE, landscape_file(addresses, poll_s))
+        write_private(bus.directory / LANDSCAPE, landscape_file(addresses, poll_s))
         stack.callback(bus.stop)
         await bus.start()
         door = f"http://{LOOPBACK}:{port}"
@@ -104,7 +105,7 @@ async def stage(
 def _standins(claimed: Claim, passwords: Passwords, environ: Mapping[str, str]) -> Child:
     directory = fresh_directory(claimed.directory / "standins")
     config, state = directory / "standins.toml", directory / "state"
-    write_secret(config, standins_file(str(state), passwords))
+    write_private(config, standins_file(str(state), passwords))
 
     async def answers() -> bool:
         return (state / ADDRESSES).exists()
@@ -117,7 +118,7 @@ def _bus(claimed: Claim, servers: Nodes, port: int, passwords: Passwords, enviro
     directory = fresh_directory(claimed.directory / "bus")
     secrets_dir = fresh_directory(claimed.directory / "secrets")
     for name, value in passwords.files().items():
-        write_secret(secrets_dir / name, value)
+        write_private(secrets_dir / name, value)
     settings = {
         **servers.environment(),
         "ESB_SECRETS_DIR": str(secrets_dir),
@@ -166,10 +167,3 @@ def _plain(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value for name, value in environ.items() if not name.startswith("ESB_") and name.lower() not in proxies
     }
-
-
-def write_secret(file: Path, text: str) -> None:
-    """Write a file that only its owner reads."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as writing:  # noqa: PTH123  a descriptor has no path
-        writing.write(text)
