@@ -103,12 +103,12 @@ class Counterparties:
             partner = await self._partner(party, guard)
             guard.before_write()
             await self._client.create(self._facts.entity_set, self._counterparty(party, partner))
+            found = await self._look_up(party)
+            if found is None:
+                raise InDoubt(f"the new counterparty with INN {party.inn} is written and not found again")  # noqa: TRY301
         except InDoubt:
             self._doubtful[party.inn] = self._clock() + self._directory.base.settle_s
             raise
-        found = await self._look_up(party)
-        if found is None:
-            raise RetryableError(f"the new counterparty with INN {party.inn} is not visible in the base yet")
         return found
 
     def _wait_out_doubt(self, inn: str) -> None:

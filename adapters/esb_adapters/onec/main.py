@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from esb_adapters.onec.check import assumptions, check_base
 from esb_adapters.onec.client import ODataClient
+from esb_adapters.onec.configurations import ConfigurationFacts
 from esb_adapters.onec.contents import Contents
 from esb_adapters.onec.counterparties import Counterparties
 from esb_adapters.onec.lookup import Documents
@@ -54,7 +55,11 @@ def open_client(base: OneCBase, secret: SecretStr) -> ODataClient:
 def parts(endpoint: str, base: OneCBase, landscape: Landscape, client: ODataClient, cache: Cache) -> BaseParts:
     """Compose everything that runs for the base `endpoint` (`onec.trade`)."""
     del landscape  # every adapter is offered it; a base needs its own part only
-    facts = configuration(base.configuration)
+    return compose(endpoint, base, configuration(base.configuration), client, cache)
+
+
+def compose(endpoint: str, base: OneCBase, facts: ConfigurationFacts, client: ODataClient, cache: Cache) -> BaseParts:
+    """The same for a configuration that is described by other facts than our tables."""
     directory = Directory(endpoint, base, facts, client, Memory(endpoint, cache))
     documents = Documents(endpoint, base, client)
     contents = Contents(base, facts, directory, Counterparties(directory), documents)

@@ -79,16 +79,18 @@ class OneCSender:
             **number,
             COMMENT: write_stamp(work.stamp(), work.content.note),
         }
-        fenced = self._documents.is_fenced(work.facts)
-        guard.before_write(fenced=fenced)
+        guard.before_write(fenced=self._documents.is_fenced(work.facts))
         try:
             made = await self._client.create(work.facts.entity_set, values)
         except NumberTaken:
             return await self._after_collision(work, search.free_number, guard)
         except InDoubt as error:
-            raise InDoubt(str(error), wait_s=FENCED_WAIT_S if fenced else None) from error
+            raise self._doubt(work, str(error)) from error
         await self._restamp_if_altered(work, made, BOTH, guard)
         return await self._post_and_verify(work, str(made["Ref_Key"]), "created", guard)
+
+    def _doubt(self, work: Work, message: str) -> InDoubt:
+        return InDoubt(message, wait_s=FENCED_WAIT_S if self._documents.is_fenced(work.facts) else None)
 
     async def _after_collision(self, work: Work, tried: str | None, guard: WriteGuard) -> Delivered:
         """The number is taken: by an earlier attempt of ours that committed late, or by another document."""
@@ -160,7 +162,7 @@ class OneCSender:
             await self._client.unpost_document(work.facts.entity_set, ref)
         found = (await self._documents.find(work.facts, work.document.key)).found
         if found is None:
-            raise DocumentNotVisible(f"{work.facts.title} {work.document.key}: written and not found again")
+            raise self._doubt(work, f"{work.facts.title} {work.document.key}: written and not found again")
         if bool(found.row["Posted"]) != work.shall_be_posted:
             raise PostingRefused(
                 f"{shown(found.row, work.facts)} of {self._name} is not posted although the base did not refuse: "

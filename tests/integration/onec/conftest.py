@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from esb_adapters.onec import main as onec
+from esb_adapters.onec.tables import configuration
 from esb_bus.errors import EndpointDown, InDoubt, RetryableError
 from esb_bus.guard import Guard, KeyedLocks
 from esb_bus.landscape import OneCBase
@@ -77,9 +78,10 @@ class World:
     async def _count(self, request):
         self.requests.append((request.method, request.url.path.rsplit("/", 1)[-1]))
 
-    def restart(self, cache=None):
+    def restart(self, configured=None):
         """What a new process has: nothing but the cache."""
-        parts = onec.parts(self.name, self.base, None, self.client, cache or self.cache)
+        facts = configured or configuration(self.base.configuration)
+        parts = onec.compose(self.name, self.base, facts, self.client, self.cache)
         self.sender, self.mapper, self.poller = parts.sender, parts.mapper, parts.poller
 
     def seeded(self, set_name, key):

@@ -1,8 +1,13 @@
 """A base that fails in every known way: nothing is lost, nothing is there twice."""
 
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 
 from esb_adapters.onec.errors import (
+    DocumentNotVisible,
     LockConflict,
     NoKeyField,
     NoLicence,
@@ -12,7 +17,9 @@ from esb_adapters.onec.errors import (
     PostingRefused,
     Unauthorised,
 )
+from esb_adapters.onec.tables_ut import UT_115, UT_ORDER
 from esb_bus.errors import EndpointDown, InDoubt
+from esb_schemas.orders import Delivery
 from factories import OPT, VERSION, Where, buyer, invoice_document, order_document
 
 ORDERS = "Document_ЗаказКлиента"
@@ -139,13 +146,56 @@ async def test_a_base_that_cannot_be_worked_with_is_down_and_tells_how(open_worl
     assert (await trade.deliver(order())).outcome == "created"
 
 
-async def test_documents_that_appear_late_in_lists_are_not_created_again(open_world):
-    trade = await open_world()
+@pytest.mark.parametrize("landscape", [{}, THEIRS], ids=["number ours", "number theirs"])
+async def test_documents_that_appear_late_in_lists_are_not_created_again(open_world, landscape):
+    trade = await open_world(landscape={"settle_s": 0.8, **landscape})
     await trade.fault("late_search", seconds=0.5, count=1)
 
     await trade.settle_retrying(order())
 
     assert len(await trade.objects(ORDERS)) == 1
+
+
+async def test_a_taken_number_nobody_shows_is_waited_for(open_world):
+    trade = await open_world()
+    await trade.fault("late_search", seconds=0.5, count=1)
+    with pytest.raises(InDoubt):
+        await trade.deliver(order())
+
+    with pytest.raises(DocumentNotVisible):
+        await trade.deliver(order())
+
+    await trade.settle_retrying(order())
+    assert len(await trade.objects(ORDERS)) == 1
+
+
+async def test_an_attempt_that_commits_after_the_next_one_looked_is_refused_by_the_base(open_world):
+    trade = await open_world(landscape={"timeout_s": 0.2})
+    await trade.deliver(order(native_id="1"))
+    await trade.fault("late_commit", seconds=0.4, count=1, sets=[ORDERS], methods=["POST"])
+    with pytest.raises(InDoubt):
+        await trade.deliver(order())
+
+    await trade.deliver(order(3, version=VERSION + 1))
+    await asyncio.sleep(0.5)  # nothing tells that a write was refused: only its time can pass
+
+    (made,) = [row for row in await trade.objects(ORDERS) if row["Number"] == "ИМ000010015"]
+    assert len(made["Товары"]) == 3
+
+
+async def test_what_the_base_itself_alters_is_not_taken_for_a_persons_edit(open_world):
+    trade = await open_world()
+    facts = replace(UT_ORDER, lengths={"delivery_address": 900})
+    trade.restart(configured=replace(UT_115, documents={"customer_order": facts}))
+    long = Delivery(method="Самовывоз", address="у" * 600, amount=Decimal(0))
+    await trade.deliver(order(delivery=long))
+
+    delivered = await trade.deliver(
+        order(version=VERSION + 1, delivery=long.model_copy(update={"address": "Тверская 1"}))
+    )
+
+    assert delivered.outcome == "updated"
+    assert (await trade.one(ORDERS))["АдресДоставки"] == "Тверская 1"
 
 
 async def test_a_key_that_no_field_can_hold_is_refused(open_world):
