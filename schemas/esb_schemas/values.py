@@ -42,6 +42,7 @@ def _version_from_text(value: Any) -> Any:
     return value
 
 
+# Stands behind Field(): constraints next to the type are checked in compiled code, behind a function in Python.
 _exact = BeforeValidator(_exact_decimal)
 
 _shortest = AfterValidator(_without_trailing_zeros)
@@ -53,8 +54,8 @@ def _as_text(pattern: str, description: str) -> WithJsonSchema:
 
 Money = Annotated[
     Decimal,
-    _exact,
     Field(max_digits=15, decimal_places=2),
+    _exact,
     AfterValidator(_with_cents),
     _as_text(r"^-?[0-9]{1,13}(\.[0-9]{1,2})?$", "Roubles, or the currency beside it."),
 ]
@@ -62,8 +63,8 @@ Money = Annotated[
 
 Price = Annotated[
     Decimal,
-    _exact,
     Field(ge=0, max_digits=18, decimal_places=6),
+    _exact,
     _shortest,
     _as_text(r"^[0-9]{1,12}(\.[0-9]{1,6})?$", "Price of one unit, VAT included, after discounts."),
 ]
@@ -71,8 +72,8 @@ Price = Annotated[
 
 Quantity = Annotated[
     Decimal,
-    _exact,
     Field(gt=0, max_digits=15, decimal_places=3),
+    _exact,
     _shortest,
     _as_text(r"^[0-9]{1,12}(\.[0-9]{1,3})?$", "Amount of goods in the unit beside it, more than 0."),
 ]
@@ -80,8 +81,8 @@ Quantity = Annotated[
 
 StockLevel = Annotated[
     Decimal,
-    _exact,
     Field(max_digits=15, decimal_places=3),
+    _exact,
     _shortest,
     _as_text(r"^-?[0-9]{1,12}(\.[0-9]{1,3})?$", "Goods on hand; may be negative."),
 ]
