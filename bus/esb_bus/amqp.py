@@ -9,33 +9,41 @@ Publisher Confirms", "Blocked Connections", "Detecting Dead TCP Connections with
 """
 
 import asyncio
-import itertools
 import ssl
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import unquote
 
 from pamqp.base import Frame
-from pamqp.commands import INDEX_MAPPING, Basic, Connection
+from pamqp.commands import Basic, Connection
 from pamqp.commands import Channel as ChannelMethod
-from pamqp.exceptions import PAMQPException
 from pamqp.frame import marshal
 from pamqp.header import ContentHeader, ProtocolHeader
 from yarl import URL
 
-FRAME_HEADER = struct.Struct(">BHI")
-ACK_FRAME = struct.Struct(">BHIHHQ?B")
-METHOD, HEADER, BODY, HEARTBEAT = 1, 2, 3, 8
-FRAME_END = 0xCE
-OVERHEAD = 8
-HEARTBEAT_FRAME = b"\x08\x00\x00\x00\x00\x00\x00\xce"
-MAX_FRAME = 131_072
+from esb_bus.confirms import Confirms
+from esb_bus.frames import (
+    BODY,
+    FRAME_HEADER,
+    HEADER,
+    HEARTBEAT,
+    HEARTBEAT_FRAME,
+    MAX_FRAME,
+    METHOD,
+    OVERHEAD,
+    UNREADABLE,
+    AckGroup,
+    FrameReader,
+    read_header,
+    read_method,
+)
+
 RPC_TIMEOUT_S = 10
 SWEEP_S = 0.1
 SILENT_HEARTBEATS_TO_CLOSE = 2
-NOT_FOUND, REFUSED, LOCKED = 404, 403, 405
+MAX_CHANNELS = 2047
+NOT_FOUND = 404
 
 CAPABILITIES = {
     "publisher_confirms": True,
@@ -53,13 +61,13 @@ class AmqpClosed(Exception):
         super().__init__(reason)
         self.code = code
 
+    def again(self) -> "AmqpClosed":
+        """The same for another waiter: one instance raised many times would gather all their tracebacks."""
+        return AmqpClosed(str(self), self.code)
 
-class AmqpReturned(Exception):
-    """No queue took a mandatory message."""
 
-
-class AmqpRefused(Exception):
-    """The broker answered a publish with nack."""
+class AmqpUnwritable(Exception):
+    """A message that cannot be put into frames: a property too long, a header of a strange type, too many headers."""
 
 
 class AmqpConnection(asyncio.Protocol):
@@ -69,18 +77,21 @@ class AmqpConnection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
+        self._reader = FrameReader()
         self._out: list[bytes] = []
         self._flushing = False
         self._writable = asyncio.Event()
         self._writable.set()
         self._channels: dict[int, AmqpChannel] = {}
         self._free_numbers: list[int] = []
+        self._closing_numbers: set[int] = set()
+        """We said goodbye to these channels; their numbers are free again when the broker has answered."""
         self._next_number = 1
         self._handshake: asyncio.Queue[Frame] = asyncio.Queue()
         self._beating: asyncio.TimerHandle | None = None
         self.heartbeat_s = heartbeat_s
         self.frame_max = MAX_FRAME
+        self._channel_max = MAX_CHANNELS
         self.heard_at = loop.time()
         self.closed: asyncio.Future[AmqpClosed] = loop.create_future()
 
@@ -110,7 +121,8 @@ class AmqpConnection(asyncio.Protocol):
         response = f"\0{url.user or 'guest'}\0{url.password or 'guest'}"
         self.send(0, Connection.StartOk(properties, "PLAIN", response, "en_US"))
         tune = cast("Connection.Tune", await self._expect(Connection.Tune))
-        self.frame_max = min(tune.frame_max or MAX_FRAME, MAX_FRAME)
+        self.frame_max = self._reader.frame_max = min(tune.frame_max or MAX_FRAME, MAX_FRAME)
+        self._channel_max = tune.channel_max or MAX_CHANNELS
         self.send(0, Connection.TuneOk(tune.channel_max, self.frame_max, self.heartbeat_s))
         self.send(0, Connection.Open(unquote(url.raw_path[1:]) or "/"))
         await self._expect(Connection.OpenOk)
@@ -118,10 +130,13 @@ class AmqpConnection(asyncio.Protocol):
 
     async def _expect(self, method: type[Frame]) -> Frame:
         waiting = asyncio.ensure_future(self._handshake.get())
-        await asyncio.wait((waiting, self.closed), timeout=RPC_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
-            waiting.cancel()
-            raise self.closed.result() if self.closed.done() else AmqpClosed("no answer during the handshake")
+        try:
+            await asyncio.wait((waiting, self.closed), timeout=RPC_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+        if not waiting.done() or waiting.cancelled():
+            raise self.closed.result().again() if self.closed.done() else AmqpClosed("no answer during the handshake")
         frame = waiting.result()
         if not isinstance(frame, method):
             raise AmqpClosed(f"expected {method.name}, got {frame.name}")
@@ -129,8 +144,10 @@ class AmqpConnection(asyncio.Protocol):
 
     async def channel(self) -> "AmqpChannel":
         if self.closed.done():
-            raise self.closed.result()
+            raise self.closed.result().again()
         number = self._free_numbers.pop() if self._free_numbers else self._next_number
+        if number > self._channel_max:
+            raise AmqpClosed("no channel number is free")
         self._next_number = max(self._next_number, number + 1)
         channel = self._channels[number] = AmqpChannel(self, number)
         await channel.rpc(ChannelMethod.Open(), ChannelMethod.OpenOk)
@@ -142,11 +159,16 @@ class AmqpConnection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        self.heard_at = self._loop.time()
-        self._buffer += data
+        now, silent = self._loop.time(), self._loop.time() - self.heard_at
+        if self._beating is not None and silent > SILENT_HEARTBEATS_TO_CLOSE * self.heartbeat_s:
+            # We slept, not the broker: these bytes are old and it has given our queues to somebody else by now.
+            self.abort(f"nothing was read for {silent:.0f} s")
+            return
+        self.heard_at = now
         try:
-            self._read_frames()
-        except (PAMQPException, struct.error, ValueError, KeyError, IndexError) as error:
+            for kind, number, payload in self._reader.feed(data):
+                self._frame(kind, number, payload)
+        except UNREADABLE as error:
             self.abort(f"unreadable frame: {error!r}")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -160,30 +182,15 @@ class AmqpConnection(asyncio.Protocol):
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def _read_frames(self) -> None:
-        buffer, position, end = self._buffer, 0, len(self._buffer)
-        while end - position >= FRAME_HEADER.size:
-            kind, number, size = FRAME_HEADER.unpack_from(buffer, position)
-            stop = position + FRAME_HEADER.size + size
-            if size > self.frame_max:
-                raise ValueError(f"a frame of {size} bytes")
-            if stop + 1 > end:
-                break
-            if buffer[stop] != FRAME_END:
-                raise ValueError("a frame without its end")
-            self._frame(kind, number, bytes(buffer[position + FRAME_HEADER.size : stop]))
-            position = stop + 1
-        if position:
-            del buffer[:position]
-
     def _frame(self, kind: int, number: int, payload: bytes) -> None:
         if kind == HEARTBEAT:
             return
         if number == 0:
-            self._connection_method(_method(payload))
+            self._connection_method(read_method(payload))
             return
         channel = self._channels.get(number)
         if channel is None:
+            self._after_goodbye(kind, number, payload)
             return
         if kind == METHOD:
             channel.method(payload)
@@ -191,6 +198,17 @@ class AmqpConnection(asyncio.Protocol):
             channel.header(payload)
         else:
             channel.body(payload)
+
+    def _after_goodbye(self, kind: int, number: int, payload: bytes) -> None:
+        """What the broker still had to say on a channel we have closed."""
+        if kind != METHOD or number not in self._closing_numbers:
+            return
+        match read_method(payload):
+            case ChannelMethod.Close():
+                self.send(number, ChannelMethod.CloseOk())
+            case ChannelMethod.CloseOk():
+                self._closing_numbers.discard(number)
+                self._free_numbers.append(number)
 
     def _connection_method(self, frame: Frame) -> None:
         match frame:
@@ -225,7 +243,7 @@ class AmqpConnection(asyncio.Protocol):
         self._flushing = False
         for channel in self._channels.values():
             if channel.acks:
-                self._out.append(channel.ack_frames())
+                self._out.append(channel.acks.take())
         if self._out and self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(self._out))
         self._out.clear()
@@ -249,8 +267,10 @@ class AmqpConnection(asyncio.Protocol):
         if not self.closed.done():
             self._flush()  # acknowledgements must leave before the goodbye
             self.send(0, Connection.Close(200, "done", 0, 0))
-            await asyncio.wait((self.closed,), timeout=2)
-            self.abort("closed")
+            try:
+                await asyncio.wait((self.closed,), timeout=2)
+            finally:
+                self.abort("closed")
 
     def abort(self, reason: str, code: int = 0) -> None:
         if self._transport is not None:
@@ -268,15 +288,14 @@ class AmqpConnection(asyncio.Protocol):
             channel.lost(reason)
         self._channels.clear()
 
-    def forget(self, number: int, *, reusable: bool) -> None:
-        if self._channels.pop(number, None) is not None and reusable:
+    def forget(self, number: int, *, said_goodbye: bool) -> None:
+        """A channel is gone. Its number is free at once unless the broker still owes us the answer to our goodbye."""
+        if self._channels.pop(number, None) is None:
+            return
+        if said_goodbye:
+            self._closing_numbers.add(number)
+        else:
             self._free_numbers.append(number)
-
-
-def _method(payload: bytes) -> Frame:
-    frame: Frame = INDEX_MAPPING[int.from_bytes(payload[:4], "big")]()
-    frame.unmarshal(payload[4:])
-    return frame
 
 
 OnMessage = Callable[["Basic.Deliver", ContentHeader, bytes], None]
@@ -302,14 +321,11 @@ class AmqpChannel:
         self._reply: asyncio.Future[Frame] | None = None
         self._content: _Content | None = None
         self._on_message: OnMessage | None = None
-        self._published = 0
-        self._unconfirmed: dict[int, tuple[asyncio.Future[None], float, str]] = {}
-        self._returned: set[str] = set()
+        self._confirms = Confirms()
+        self._said_goodbye = False
         self._sweeping = False
         self._publish_frames: dict[tuple[str, str, bool], bytes] = {}
-        self.acks: set[int] = set()
-        self._acked: set[int] = set()
-        self._acked_to = 0
+        self.acks = AckGroup(number)
         self.closed: asyncio.Future[AmqpClosed] = self._loop.create_future()
 
     # -- calls ---------------------------------------------------------------------------------------------------
@@ -322,15 +338,16 @@ class AmqpChannel:
         """
         async with self._rpc_lock:
             if self.closed.done():
-                raise self.closed.result()
+                raise self.closed.result().again()
             self._reply = self._loop.create_future()
+            self._said_goodbye = isinstance(request, ChannelMethod.Close)
             self._connection.send(self._number, request)
             try:
                 async with asyncio.timeout(RPC_TIMEOUT_S):
                     frame = await self._reply
             except TimeoutError as error:
                 self.lost(AmqpClosed(f"no answer to {request.name}"), tell_broker=True)
-                raise self.closed.result() from error
+                raise self.closed.result().again() from error
             except asyncio.CancelledError:
                 # The answer may still come and would be taken for that of the next call.
                 self.lost(AmqpClosed(f"{request.name} was cancelled"), tell_broker=True)
@@ -338,7 +355,8 @@ class AmqpChannel:
             finally:
                 self._reply = None
         if not isinstance(frame, answer):
-            raise AmqpClosed(f"expected {answer.name}, got {frame.name}")
+            self.lost(AmqpClosed(f"expected {answer.name}, got {frame.name}"), tell_broker=True)
+            raise self.closed.result().again()
         return frame
 
     async def consume(self, queue: str, on_message: OnMessage, arguments: dict[str, Any] | None = None) -> None:
@@ -349,12 +367,13 @@ class AmqpChannel:
         if self.closed.done():
             return
         if self.acks:
-            self._connection.write(self.ack_frames())
+            self._connection.write(self.acks.take())
         try:
             await self.rpc(ChannelMethod.Close(200, "done", 0, 0), ChannelMethod.CloseOk)
         except AmqpClosed:
             return
-        self.lost(AmqpClosed("closed"), reusable=True)
+        self._said_goodbye = False  # and was answered
+        self.lost(AmqpClosed("closed"))
 
     # -- publishing ----------------------------------------------------------------------------------------------
 
@@ -365,16 +384,17 @@ class AmqpChannel:
 
         Raises:
             TimeoutError: not within the deadline. AmqpRefused: nack. AmqpReturned: no queue. AmqpClosed: lost.
+            AmqpUnwritable: nothing was sent.
         """
+        deadline = self._loop.time() + deadline_s
+        content = self._publish_bytes(body, exchange, key, properties, mandatory=mandatory)
         if not self._connection._writable.is_set():  # noqa: SLF001  the channel is part of its connection
-            async with asyncio.timeout(deadline_s):
+            async with asyncio.timeout_at(deadline):
                 await self._connection.writable()
         if self.closed.done():
-            raise self.closed.result()
-        self._published += 1
-        confirmed: asyncio.Future[None] = self._loop.create_future()
-        self._unconfirmed[self._published] = confirmed, self._loop.time() + deadline_s, str(properties.message_id)
-        self._connection.write(self._publish_bytes(body, exchange, key, properties, mandatory=mandatory))
+            raise self.closed.result().again()
+        confirmed = self._confirms.add(str(properties.message_id), deadline)
+        self._connection.write(content)
         if not self._sweeping:
             self._sweeping = True
             self._loop.call_later(SWEEP_S, self._sweep)
@@ -389,41 +409,27 @@ class AmqpChannel:
             method = marshal(frame, self._number)
             if len(self._publish_frames) < 1000:  # noqa: PLR2004  reply queues have names without number
                 self._publish_frames[exchange, key, mandatory] = method
-        parts = [method, marshal(ContentHeader(body_size=len(body), properties=properties), self._number)]
+        parts = [method, self._header_bytes(len(body), properties)]
         step = self._connection.frame_max - OVERHEAD
         for start in range(0, len(body), step):
             piece = body[start : start + step]
             parts += (FRAME_HEADER.pack(BODY, self._number, len(piece)), piece, b"\xce")
         return b"".join(parts)
 
+    def _header_bytes(self, body_size: int, properties: Basic.Properties) -> bytes:
+        try:
+            header = marshal(ContentHeader(body_size=body_size, properties=properties), self._number)
+        except UNREADABLE as error:
+            raise AmqpUnwritable(f"{properties.message_id}: {error}") from error
+        if len(header) > self._connection.frame_max:
+            raise AmqpUnwritable(f"{properties.message_id}: {len(header)} bytes of headers")
+        return header
+
     def _sweep(self) -> None:
-        """Fail the publishes whose deadline has passed; cheaper than a timer for each."""
-        now = self._loop.time()
-        for tag, (confirmed, deadline, _) in list(self._unconfirmed.items()):
-            if confirmed.done():
-                del self._unconfirmed[tag]  # its publisher was cancelled
-            elif deadline <= now:
-                del self._unconfirmed[tag]
-                confirmed.set_exception(TimeoutError())
-        self._sweeping = bool(self._unconfirmed) and not self.closed.done()
+        self._confirms.sweep(self._loop.time())
+        self._sweeping = len(self._confirms) > 0 and not self.closed.done()
         if self._sweeping:
             self._loop.call_later(SWEEP_S, self._sweep)
-
-    def _confirm(self, tag: int, *, multiple: bool, error: Exception | None) -> None:
-        # Tags are kept in the order they were given, so the walk ends at the first one beyond.
-        tags = list(itertools.takewhile(lambda known: known <= tag, self._unconfirmed)) if multiple else [tag]
-        for known in tags:
-            entry = self._unconfirmed.pop(known, None)
-            if entry is None or entry[0].done():
-                continue
-            confirmed, _, message_id = entry
-            if message_id in self._returned:
-                self._returned.discard(message_id)
-                confirmed.set_exception(AmqpReturned())
-            elif error is not None:
-                confirmed.set_exception(error)
-            else:
-                confirmed.set_result(None)
 
     # -- acknowledging -------------------------------------------------------------------------------------------
 
@@ -431,34 +437,20 @@ class AmqpChannel:
         self.acks.add(tag)
         self._connection.flush_soon()
 
-    def ack_frames(self) -> bytes:
-        """The waiting acknowledgements: one frame for all up to the first gap, one for each beyond it."""
-        fresh, self.acks = self.acks, set()
-        highest = 0
-        while (tag := self._acked_to + 1) in fresh or tag in self._acked:
-            if tag in fresh:
-                highest = tag
-            self._acked_to = tag
-            self._acked.discard(tag)
-        frames = [_ack(self._number, highest, multiple=True)] if highest else []
-        beyond = [tag for tag in fresh if tag > self._acked_to]
-        self._acked.update(beyond)
-        return b"".join((*frames, *(_ack(self._number, tag, multiple=False) for tag in beyond)))
-
     # -- frames --------------------------------------------------------------------------------------------------
 
     def method(self, payload: bytes) -> None:
-        frame = _method(payload)
+        frame = read_method(payload)
         match frame:
             case Basic.Deliver() | Basic.Return():
                 self._content = _Content(frame)
             case Basic.Ack():
-                self._confirm(int(frame.delivery_tag), multiple=bool(frame.multiple), error=None)
+                self._confirms.answer(int(frame.delivery_tag), multiple=bool(frame.multiple), refused=False)
             case Basic.Nack():
-                self._confirm(int(frame.delivery_tag), multiple=bool(frame.multiple), error=AmqpRefused())
+                self._confirms.answer(int(frame.delivery_tag), multiple=bool(frame.multiple), refused=True)
             case ChannelMethod.Close():
                 self._connection.send(self._number, ChannelMethod.CloseOk())
-                self.lost(AmqpClosed(str(frame.reply_text), int(frame.reply_code or 0)), reusable=True)
+                self.lost(AmqpClosed(str(frame.reply_text), int(frame.reply_code or 0)))
             case Basic.Cancel():
                 self.lost(AmqpClosed("the broker cancelled the consumer"), tell_broker=True)
             case _ if self._reply is not None and not self._reply.done():
@@ -467,8 +459,7 @@ class AmqpChannel:
     def header(self, payload: bytes) -> None:
         if self._content is None:
             raise ValueError("content without a method")
-        self._content.header = header = ContentHeader()
-        header.unmarshal(payload)
+        self._content.header = header = read_header(payload)
         if not header.body_size:
             self._complete(self._content, b"")
 
@@ -487,25 +478,20 @@ class AmqpChannel:
         self._content = None
         header = cast("ContentHeader", content.header)
         if not isinstance(content.method, Basic.Deliver):
-            self._returned.add(str(header.properties.message_id))
+            self._confirms.returned(str(header.properties.message_id))
         elif self._on_message is not None:
             self._on_message(content.method, header, body)
 
-    def lost(self, reason: AmqpClosed, *, reusable: bool = False, tell_broker: bool = False) -> None:
+    def lost(self, reason: AmqpClosed, *, tell_broker: bool = False) -> None:
         """Everything that waits on this channel learns that it is gone."""
         if self.closed.done():
             return
         self.closed.set_result(reason)
-        if tell_broker and not self._connection.closed.done():
+        # A second goodbye would be taken for a first word on a channel that was never opened: the connection would end.
+        if tell_broker and not self._said_goodbye and not self._connection.closed.done():
+            self._said_goodbye = True
             self._connection.send(self._number, ChannelMethod.Close(200, "done", 0, 0))
-        self._connection.forget(self._number, reusable=reusable)
-        for confirmed, _, _ in self._unconfirmed.values():
-            if not confirmed.done():
-                confirmed.set_exception(reason)
-        self._unconfirmed.clear()
+        self._connection.forget(self._number, said_goodbye=self._said_goodbye)
+        self._confirms.fail(reason.again)
         if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(reason)
-
-
-def _ack(number: int, tag: int, *, multiple: bool) -> bytes:
-    return ACK_FRAME.pack(METHOD, number, 13, 60, 80, tag, multiple, FRAME_END)
+            self._reply.set_exception(reason.again())

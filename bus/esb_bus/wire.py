@@ -22,8 +22,9 @@ from pamqp.commands import Basic, Confirm, Queue
 from pamqp.header import ContentHeader
 from yarl import URL
 
-from esb_bus.amqp import AmqpChannel, AmqpClosed, AmqpConnection, AmqpRefused, AmqpReturned
-from esb_bus.errors import BrokerUnavailable, MessageTooLarge, NoRoute
+from esb_bus.amqp import NOT_FOUND, AmqpChannel, AmqpClosed, AmqpConnection, AmqpUnwritable
+from esb_bus.confirms import AmqpRefused, AmqpReturned
+from esb_bus.errors import BrokerUnavailable, MessageTooLarge, NoRoute, PermanentError
 from esb_bus.guard import KeyedLocks
 from esb_bus.topology import MAX_BODY_BYTES
 
@@ -38,6 +39,16 @@ FrameT = TypeVar("FrameT", bound=Frame)
 
 class ChannelLost(Exception):
     """A channel or its connection is gone; everything unacknowledged is back in its queue."""
+
+
+class QueueMissing(ChannelLost):
+    """The channel was closed because there is no such queue: somebody deleted it."""
+
+
+class Unwritable(PermanentError):
+    """A message that AMQP cannot carry: a header of a strange type, or too many headers."""
+
+    code = "unwritable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +171,7 @@ class Link:
         try:
             return await self._connection.channel()
         except AmqpClosed as error:
-            raise ChannelLost(str(error)) from error
+            raise _loss(error) from error
 
 
 class QueueLock:
@@ -214,6 +225,8 @@ class PublishChannel:
             raise BrokerUnavailable(f"the broker refused a message for {message.routing_key}") from error
         except TimeoutError as error:
             raise BrokerUnavailable(f"not confirmed within {deadline_s:.1f} s") from error
+        except AmqpUnwritable as error:
+            raise Unwritable(str(error)) from error
         except AmqpClosed as error:
             raise BrokerUnavailable(f"connection lost while publishing: {error}") from error
 
@@ -240,7 +253,7 @@ class ConsumeChannel:
         try:
             await self._channel.consume(queue, hand_over, arguments)
         except AmqpClosed as error:
-            raise ChannelLost(str(error)) from error
+            raise _loss(error) from error
 
     @property
     def is_open(self) -> bool:
@@ -277,4 +290,8 @@ async def _call(channel: AmqpChannel, request: Frame, answer: type[FrameT]) -> F
     try:
         return cast("FrameT", await channel.rpc(request, answer))
     except AmqpClosed as error:
-        raise ChannelLost(str(error)) from error
+        raise _loss(error) from error
+
+
+def _loss(error: AmqpClosed) -> ChannelLost:
+    return QueueMissing(str(error)) if error.code == NOT_FOUND else ChannelLost(str(error))
