@@ -177,6 +177,8 @@ class Website(Strict):
     unit: str = "796"
     tax_classes: dict[str, VatRate] = {"": VatRate.VAT_20, "zero-rate": VatRate.VAT_0}
     """Tax class of an order line → VAT rate; "" is the standard class."""
+    delivery_articles: dict[str, str] = {}
+    """Name of a delivery method in the shop → article of the service it is sold as in 1C."""
     invoice_methods: tuple[str, ...] = ("bacs",)
     """Payment methods that ask for an invoice."""
     ignored_statuses: tuple[str, ...] = ("checkout-draft", "auto-draft", "trash")

@@ -36,6 +36,8 @@ class Delivery(Value):
     """How the goods get there; `amount` has VAT inside and belongs to the order's total."""
 
     method: str = Field(max_length=200)
+    article: str | None = Field(default=None, min_length=1, max_length=50)
+    """Article of the service it is sold as; receivers without fields for delivery need it."""
     address: str | None = Field(default=None, max_length=1000)
     amount: Money = Field(ge=0)
     vat_rate: VatRate = VatRate.NONE

@@ -116,6 +116,8 @@ VAT_RATES: Final = (
 
 WAREHOUSES: Final = ("Основной склад", "Магазин на Садовой")
 PRICE_TYPES: Final = ("Розничная", "Оптовая")
+WALK_IN: Final = "Розничный покупатель"
+"""Stands in 1C for everybody who buys without an INN."""
 CURRENCY: Final = ("643", "RUB", "Российский рубль")
 
 

@@ -161,12 +161,12 @@ def _delivery_in_header(delivery: Delivery | None, known: Resolved) -> dict[str,
 
 
 def delivery_line(order: OrderState, facts: DocumentFacts) -> OrderLine | None:
-    """Delivery as a line, where the document has no fields for it. Its article is the delivery method's name."""
+    """Delivery as a line, where the document has no fields for it. Without an article the method's name stands for it."""
     delivery = order.delivery
     if delivery is None or not delivery.amount or "delivery_amount" in facts.fields:
         return None
     return OrderLine(
-        article=delivery.method[:50],
+        article=delivery.article or delivery.method[:50],
         name=delivery.method,
         quantity=Decimal(1),
         price=delivery.amount,

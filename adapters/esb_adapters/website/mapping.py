@@ -229,6 +229,7 @@ def _delivery(order: WooOrder, shop: Shop) -> Delivery | None:
     titles = ", ".join(html.unescape(line.method_title) for line in order.shipping_lines if line.method_title)
     fields = {
         "method": titles[:200],
+        "article": shop.site.delivery_articles.get(titles),
         "address": _postal(order.shipping) or _postal(order.billing),
         "amount": amount,
         "vat_rate": _delivery_rate(order, shop),

@@ -207,6 +207,7 @@ secret = "shop_api"
 webhook_secret = "shop_webhook"
 seller_meta = "_seller"
 sellers = { romashka-retail = "romashka-retail", romashka-opt = "romashka-opt", romashka-service = "romashka-service" }
+delivery_articles = { "Доставка курьером" = "RM-0501" }
 tax_classes = { "" = "22", "reduced-rate" = "10", "zero-rate" = "0", "no-vat" = "none" }
 invoice_methods = ["bacs"]
 poll_s = $poll_s

@@ -15,6 +15,7 @@ from esb_standins.company import (
     PRODUCTS,
     UNITS,
     VAT_RATES,
+    WALK_IN,
     WAREHOUSES,
     Customer,
     LegalEntity,
@@ -94,6 +95,8 @@ class _Seeder:
             yield self._partner(customer)
             partner = self.ref("Партнеры", customer.inn)
             yield self._customer(customer, ЮрФизЛицо=_person_kind(customer), Партнер_Key=partner)
+        yield Planted("Catalog_Партнеры", WALK_IN, {"Description": WALK_IN, "Клиент": True, "ЮрФизЛицо": "ЧастноеЛицо"})
+        yield _walk_in(ЮрФизЛицо="ФизЛицо", Партнер_Key=self.ref("Партнеры", WALK_IN))
         for owner in self._entities:
             yield self._agreement(owner)
             yield from (self._trade_contract(owner, customer) for customer in CUSTOMERS[::2])
@@ -110,6 +113,7 @@ class _Seeder:
         yield from self._products(self._retail2_product)
         for customer in CUSTOMERS:
             yield self._customer(customer, ЮрФизЛицо=_person_kind(customer))
+        yield _walk_in(ЮрФизЛицо="ФизЛицо")
 
     def retail3(self) -> Iterator[Planted]:
         yield from self._organisations(ЮридическоеФизическоеЛицо="ЮридическоеЛицо")
@@ -123,6 +127,7 @@ class _Seeder:
         for customer in CUSTOMERS:
             kind = "ИндивидуальныйПредприниматель" if not customer.kpp else "ЮридическоеЛицо"
             yield self._customer(customer, ВидКонтрагента=kind, Покупатель=True)
+        yield _walk_in(ВидКонтрагента="ФизическоеЛицо", Покупатель=True)
         for owner in self._entities:
             yield from (self._retail3_contract(owner, customer) for customer in CUSTOMERS[::2])
 
@@ -141,6 +146,7 @@ class _Seeder:
             yield self._customer(
                 customer, ЮридическоеФизическоеЛицо=kind, ИННВведенКорректно=True, КППВведенКорректно=True
             )
+        yield _walk_in(ЮридическоеФизическоеЛицо="ФизическоеЛицо")
         for owner in self._entities:
             yield from (self._accounting_contract(owner, customer) for customer in CUSTOMERS[::2])
 
@@ -276,6 +282,11 @@ class _Seeder:
             "ВалютаВзаиморасчетов_Key": self.ref("Валюты", CURRENCY[0]),
         }  # fmt: skip
         return Planted("Catalog_ДоговорыКонтрагентов", f"{owner.inn}/{customer.inn}", fields)
+
+
+def _walk_in(**extra: Any) -> Planted:
+    """The counterparty that stands for everybody without an INN."""
+    return Planted("Catalog_Контрагенты", WALK_IN, {"Description": WALK_IN, "НаименованиеПолное": WALK_IN, **extra})
 
 
 def _person_kind(customer: Customer) -> str:
