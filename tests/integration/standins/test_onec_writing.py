@@ -36,7 +36,7 @@ async def test_created_objects_are_answered_whole_with_their_address(trade):
     partner = response.json()
     assert response.status_code == 201
     assert response.headers["location"].endswith(f"Catalog_Партнеры(guid'{partner['Ref_Key']}')")
-    assert partner["Code"] == "УТ-00000011"
+    assert partner["Code"] == "УТ-00000012"
 
 
 @pytest.mark.parametrize(
