@@ -4,7 +4,8 @@ Run as a script, with the standard library only, because it must be up within mi
 
     python -I -S guard.py LOG COMMAND...
 
-It starts COMMAND with its output appended to LOG, writes the process id to stdout and then waits. When stdin closes
+It starts COMMAND with its output appended to LOG, writes the process ids of the server and of itself to stdout, and
+then waits. When stdin closes
 (its owner ended, even by SIGKILL) it kills the server; when the server ends it ends as well. With `--detached` in
 front nobody holds stdin, and the server runs until it is stopped by its process id.
 """
@@ -23,6 +24,8 @@ _PR_SET_PDEATHSIG = 1
 def main(arguments: list[str]) -> int:
     detached = arguments[0] == "--detached"
     log, *command = arguments[1:] if detached else arguments
+    if detached and os.fork():
+        return 0  # what stays is nobody's child: no one has to wait for it
     with Path(log).open("ab") as output:
         server = subprocess.Popen(  # noqa: S603 - the command is built by this package
             command,
@@ -31,7 +34,7 @@ def main(arguments: list[str]) -> int:
             stderr=subprocess.STDOUT,
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
         )
-    os.write(sys.stdout.fileno(), f"{server.pid}\n".encode())
+    os.write(sys.stdout.fileno(), f"{server.pid} {os.getpid()}\n".encode())
     _close_stdout()
     _wait_for_either(server, owned=not detached)
     server.kill()

@@ -14,6 +14,7 @@ from pathlib import Path
 from esb_standins.nodes.apt import fetch, is_complete, run
 from esb_standins.nodes.errors import NodesUnavailable
 
+_SYSTEM = Path("/")
 _WANTED = ("rabbitmq-server", "redis-server")
 _OLDEST_RABBITMQ = (3, 10)
 _OLDEST_REDIS = (7, 0)
@@ -56,7 +57,7 @@ def binaries(cache: Path) -> Binaries:
 
 def _installed() -> Binaries | None:
     try:
-        return search([Path("/")], library_path="")
+        return search([_SYSTEM], library_path="")
     except FileNotFoundError:
         return None
 
@@ -68,7 +69,7 @@ def _fetched(cache: Path) -> Binaries:
             fetch(_WANTED, unpacked)
     try:
         # apt leaves out what is installed, hence half of it may be in the system.
-        return search([unpacked, Path("/")], _library_path(unpacked))
+        return search([unpacked, _SYSTEM], _library_path(unpacked))
     except FileNotFoundError as error:
         raise NodesUnavailable(f"{error} is not in the fetched packages; delete {unpacked} and try again") from error
 
@@ -103,7 +104,7 @@ def _newest(roots: Sequence[Path], pattern: str) -> Path:
 
 
 def _library_path(root: Path) -> str:
-    folders = {str(library.parent) for library in root.glob("**/*.so*")}
+    folders = {str(library.parent) for library in root.glob("**/lib*.so*")}
     return os.pathsep.join(sorted(folder for folder in folders if "/erlang/" not in folder))
 
 

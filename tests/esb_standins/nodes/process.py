@@ -114,12 +114,13 @@ class Supervised:
         assert handle.stdout is not None
         with handle.stdout as answer:
             line = answer.readline()
-        if not line:
+        if detached or not line:
             handle.wait()
+        if not line:
             raise NodeFailed(f"{command[0]}: cannot be run")
-        marker = str(directory)
-        supervised = cls(directory / "process.json", record_of(int(line), marker), record_of(handle.pid, marker))
-        supervised._handle = handle
+        server, watcher = (record_of(int(number), str(directory)) for number in line.split())
+        supervised = cls(directory / "process.json", server, watcher)
+        supervised._handle = None if detached else handle
         supervised._write()
         return supervised
 
