@@ -5,9 +5,8 @@ Run as a script, with the standard library only, because it must be up within mi
     python -I -S guard.py LOG COMMAND...
 
 It starts COMMAND with its output appended to LOG, writes the process ids of the server and of itself to stdout, and
-then waits. When stdin closes
-(its owner ended, even by SIGKILL) it kills the server; when the server ends it ends as well. With `--detached` in
-front nobody holds stdin, and the server runs until it is stopped by its process id.
+then waits. When stdin closes (its owner ended, even by SIGKILL) it kills the server; when the server ends it ends as
+well. With `--detached` in front nobody holds stdin, and the server runs until it is stopped by its process id.
 """
 
 import ctypes

@@ -103,14 +103,16 @@ class Supervised:
         """
         log = directory / "output.log"
         flags = ["--detached"] if detached else []
-        handle = subprocess.Popen(  # noqa: S603 - the command is built by this package
-            [sys.executable, "-I", "-S", guard.__file__, *flags, str(log), *command],
-            stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=dict(env),
-            pass_fds=[lock],
-            start_new_session=True,  # Ctrl-C belongs to us alone: we stop the server in our own order
-        )
+        with log.open("ab") as errors:  # not ours: a pipe behind our stderr would stay open for as long as the guard
+            handle = subprocess.Popen(  # noqa: S603 - the command is built by this package
+                [sys.executable, "-I", "-S", guard.__file__, *flags, str(log), *command],
+                stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=dict(env),
+                pass_fds=[lock],
+                start_new_session=True,  # Ctrl-C belongs to us alone: we stop the server in our own order
+            )
         assert handle.stdout is not None
         with handle.stdout as answer:
             line = answer.readline()
