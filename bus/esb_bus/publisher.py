@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import orjson
 import structlog
 
-from esb_bus.errors import BrokerUnavailable
+from esb_bus.errors import BrokerUnavailable, NoRoute
 from esb_bus.landscape import Landscape
 from esb_bus.ports import NativeMessage
 from esb_bus.topology import (
@@ -34,6 +34,9 @@ from esb_schemas.envelope import CONTENT_TYPE
 from esb_schemas.registry import AnyEnvelope, write
 
 RECONNECT_DELAY_S = 0.5
+STREAM_DELAY_S = 0.1
+"""A broker that has just started serves its queues some seconds before its streams: until then an event finds nobody.
+Every legal entity has its stream, so this is never the event's fault. Seen on 3.10.8 after a restart."""
 
 log = structlog.get_logger()
 
@@ -59,7 +62,8 @@ class Publisher:
 
         Raises:
             BrokerUnavailable: not within the deadline. It may be stored nevertheless: repeat it under the same id.
-            NoRoute, MessageTooLarge: never stored.
+            NoRoute: there is no such queue; never stored.
+            MessageTooLarge: never stored.
         """
         budget = self._deadline_s if deadline_s is None else deadline_s
         started = asyncio.get_running_loop().time()
@@ -69,7 +73,15 @@ class Publisher:
         except TimeoutError as error:
             raise BrokerUnavailable(f"no connection within {budget} s") from error
         left = budget - (asyncio.get_running_loop().time() - started)
-        await channel.publish(message, max(left, 0.05), mandatory=mandatory)
+        try:
+            await channel.publish(message, max(left, 0.05), mandatory=mandatory)
+        except NoRoute as error:
+            if message.exchange != EVENTS_EXCHANGE:
+                raise
+            if left <= STREAM_DELAY_S:
+                raise BrokerUnavailable(f"the history of {message.routing_key} is not there: {error}") from error
+            await asyncio.sleep(STREAM_DELAY_S)
+            await self.publish(message, left - STREAM_DELAY_S, mandatory=mandatory)
 
     async def publish_all(self, messages: Iterable[Outgoing]) -> None:
         """Store several messages at once; returns when all are confirmed. In doubt as a whole when it raises."""
