@@ -3,22 +3,38 @@
 import asyncio
 import json
 import os
-from collections.abc import Coroutine, Iterable, Mapping
+import sys
+import textwrap
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from esb_bus.errors import EsbError
+from esb_bus.errors import BrokerUnavailable, EsbError
 from esb_bus.landscape import Landscape, LandscapeInvalid, load_landscape
 from esb_bus.settings import Secrets, Settings
+from esb_bus.wire import ChannelLost
 
 FAILED, WRONG_USAGE = 1, 2
+WIDE = 200
+"""Columns of output that goes to a file or another program: hardly anything is wrapped there."""
+SCHEMES = {"ESB_AMQP_URL": ("amqp", "amqps"), "ESB_REDIS_URL": ("redis", "rediss", "unix")}
 
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+out, err = _console(stderr=False), _console(stderr=True)
 T = TypeVar("T")
 
 LandscapeOption = Annotated[
@@ -30,20 +46,33 @@ DEFAULT_LANDSCAPE = Path("landscape.toml")
 
 
 def fail(message: str, status: int = FAILED) -> NoReturn:
-    err.print(message, style="red", markup=False)
+    err.print(message, style="red")
     raise typer.Exit(status)
 
 
 def read_settings(landscape: Path) -> Settings:
     """Settings from the environment; the landscape option wins over ESB_LANDSCAPE."""
     try:
-        return Settings(landscape=landscape)
+        settings = Settings(landscape=landscape)
     except ValidationError as error:
-        missing = "; ".join(f"ESB_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
-        fail(f"Settings: {missing}", WRONG_USAGE)
+        fail("\n".join(map(_fault, error.errors())), WRONG_USAGE)
+    for name, secret in (("ESB_AMQP_URL", settings.amqp_url), ("ESB_REDIS_URL", settings.redis_url)):
+        # Never the value: it holds a password.
+        if secret is not None and urlsplit(secret.get_secret_value()).scheme not in SCHEMES[name]:
+            fail(f"{name} does not begin with {' or '.join(f'{one}://' for one in SCHEMES[name])}", WRONG_USAGE)
+    return settings
+
+
+def _fault(fault: ErrorDetails) -> str:
+    name = f"ESB_{str(fault['loc'][0]).upper().removeprefix('ESB_')}"
+    if fault["type"] == "missing":
+        return f"{name} is not set"
+    return f"{name}: {fault['msg']} (got {str(fault['input'])[:60]!r})"
 
 
 def read_landscape(path: Path) -> Landscape:
+    if not path.is_file():
+        fail(f"there is no landscape file {path}: name it with --landscape or ESB_LANDSCAPE", WRONG_USAGE)
     try:
         return load_landscape(path)
     except LandscapeInvalid as error:
@@ -55,11 +84,36 @@ def secrets_of(settings: Settings) -> Secrets:
 
 
 def go(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work; what it raises as an error of the bus becomes one line and exit status 1."""
+    """Run a command's work; an error of the bus becomes a line, Ctrl-C ends without a word, both with a status."""
     try:
         return asyncio.run(work)
+    except BrokerUnavailable as error:
+        fail(f"{error.code}: {error}\nIs RabbitMQ up, and is ESB_AMQP_URL right?")
     except EsbError as error:
         fail(f"{error.code}: {error}")
+    except ChannelLost as error:
+        fail(f"the broker closed the channel: {error}\nA queue is missing (`esb topology declare`), or it went away.")
+
+
+@contextmanager
+def progress_bar(description: str, *, quiet: bool = False) -> Iterator[tuple[Progress, Any]]:
+    """A bar on standard error while work goes on; nothing where nobody looks."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    hidden = quiet or not err.is_terminal
+    with Progress(*columns, console=err, transient=True, disable=hidden) as progress:
+        yield progress, progress.add_task(description, total=None)
+
+
+def indented(text: str, by: int = 2) -> str:
+    """A paragraph that keeps its left edge where it is wrapped."""
+    edge = " " * by
+    lines = (
+        textwrap.fill(
+            line, err.width, initial_indent=edge, subsequent_indent=edge, break_long_words=False, break_on_hyphens=False
+        )
+        for line in text.splitlines()
+    )
+    return "\n".join(lines)
 
 
 def print_json(rows: Iterable[Mapping[str, Any]]) -> None:
@@ -68,5 +122,11 @@ def print_json(rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def confirmed(question: str, *, yes: bool) -> bool:
-    """Ask, unless told not to. Without a terminal the answer is no."""
-    return yes or typer.confirm(question, default=False, err=True)
+    """Ask, unless told not to. Without anybody to ask the answer is no."""
+    if yes:
+        return True
+    try:
+        return typer.confirm(question, default=False, err=True)
+    except typer.Abort:
+        err.print("\nnobody answered; --yes does it without asking")
+        return False

@@ -1,31 +1,23 @@
 """`esb dead`: look at dead letters, put them back to work, or drop them. What changes anything asks first."""
 
-import asyncio
 import base64
-import uuid
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated
 
-import orjson
 import typer
-from rich.progress import Progress
-from rich.table import Table
 
-from esb_bus.browse import browse
-from esb_bus.commands import Command, command_message
-from esb_bus.deadletter import Letter, LetterFilter, read_letter
+from esb_bus.deadletter import Letter, LetterFilter
 from esb_bus.errors import EsbError
-from esb_bus.landscape import Landscape
-from esb_bus.publisher import Publisher
 from esb_bus.settings import Settings
-from esb_bus.topology import dead_queue, worked_queues
-from esb_bus.wire import ChannelLost, Delivery, Link
 from esb_cli.context import (
     DEFAULT_LANDSCAPE,
+    FAILED,
+    WRONG_USAGE,
     JsonOption,
     LandscapeOption,
     YesOption,
@@ -33,18 +25,27 @@ from esb_cli.context import (
     err,
     fail,
     go,
+    indented,
     out,
     print_json,
+    progress_bar,
     read_landscape,
     read_settings,
 )
+from esb_cli.letters import Action, Taken, count_returned, fetch_letter, find_letters, pick, take_letters
+
+__all__ = ["app", "fetch_letter"]
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: list, show, replay, drop.")
 
-ANSWER_PATIENCE_S = 5.0
-"""Seconds without a word from the consumer after which the command is said to be waiting in its queue."""
-BATCH = 5000
-"""Letters in one command, so that a command stays far below the largest body."""
+LISTED = 50
+"""Letters a person is shown unless more are asked for; `--json` gives all."""
+PLANNED = 5
+"""Documents that are named before a person is asked."""
+HINTS = {
+    "bug": "A fault of the bus: `esb dead show` has the traceback. Replay after an upgrade.",
+    "retries_exhausted": "It kept failing and was given up (limits.give_up_s).",
+}
 
 Reason = Annotated[str | None, typer.Option("--reason", help="Reason code, for example unknown_product.")]
 EndpointOption = Annotated[
@@ -54,9 +55,10 @@ LegalEntityOption = Annotated[str | None, typer.Option("--legal-entity", help="C
 DocumentOption = Annotated[
     str | None, typer.Option("--document", help="Any part of an order key, thread or letter id: a number will do.")
 ]
-Since = Annotated[str | None, typer.Option("--since", help="Last failure at or after this ISO time.")]
-Until = Annotated[str | None, typer.Option("--until", help="Last failure at or before this ISO time.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many letters.")]
+Since = Annotated[str | None, typer.Option("--since", help="Last failure at or after this ISO time (UTC).")]
+Until = Annotated[str | None, typer.Option("--until", help="Last failure at or before this ISO time (UTC).")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many letters, oldest first.")]
+Ids = Annotated[list[str] | None, typer.Argument(help="Letter ids, or parts that fit one letter.")]
 
 
 @app.command("list")
@@ -67,19 +69,24 @@ def list_command(
     document: DocumentOption = None,
     since: Since = None,
     until: Until = None,
-    limit: Limit = 1000,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help=f"At most so many letters; {LISTED}, with --json all.")
+    ] = None,
     landscape: LandscapeOption = DEFAULT_LANDSCAPE,
     as_json: JsonOption = False,
 ) -> None:
-    """Show dead letters with their reasons, oldest first."""
-    wanted = _filter(reason, endpoint, legal_entity, document, since, until, with_poison=True)
+    """Show dead letters, oldest first: why, and what to do."""
+    wanted = _filter(reason, endpoint, legal_entity, document, since, until)
     letters = go(find_letters(read_settings(landscape), read_landscape(landscape), wanted))
     if as_json:
         print_json(asdict(letter) for letter in letters[:limit])
         return
-    _print_table(letters[:limit])
-    if len(letters) > limit:
-        err.print(f"… and {len(letters) - limit} more; raise --limit or filter")
+    shown = letters[: limit or LISTED]
+    for letter in shown:
+        _print_letter(letter)
+    _print_summary(letters)
+    if len(letters) > len(shown):
+        err.print(f"shown are the oldest {len(shown)}; --limit shows more, filters fewer")
 
 
 @app.command("show")
@@ -89,24 +96,23 @@ def show_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show one dead letter whole: reason, headers and the original bytes."""
-    found = go(fetch_letter(read_settings(landscape), read_landscape(landscape), letter))
-    if found is None:
-        fail(f"no dead letter fits {letter!r}")
-    shown, delivery = found
+    shown, delivery = go(fetch_letter(read_settings(landscape), read_landscape(landscape), letter))
     if as_json:
         body = base64.b64encode(delivery.body).decode()
         print_json([{**asdict(shown), "headers": delivery.headers, "body_base64": body}])
         return
     for name, value in asdict(shown).items():
-        out.print(f"[bold]{name:16}[/bold]", end="")
-        out.print(str(value), markup=False)
-    out.print("\n[bold]body[/bold]")
+        out.print(f"{name:16}{value}")
+    out.print("\nheaders", style="bold")
+    for name, value in sorted(delivery.headers.items()):
+        out.print(f"{name}: {value}")
+    out.print("\nbody", style="bold")
     typer.echo(delivery.body.decode(errors="replace"))
 
 
 @app.command("replay")
 def replay_command(
-    letters: Annotated[list[str] | None, typer.Argument(help="Letter ids; instead of filters.")] = None,
+    letters: Ids = None,
     reason: Reason = None,
     endpoint: EndpointOption = None,
     legal_entity: LegalEntityOption = None,
@@ -115,6 +121,9 @@ def replay_command(
     until: Until = None,
     limit: Limit = 100_000,
     rate: Annotated[float, typer.Option("--rate", min=0, help="At most so many letters a second; 0: no limit.")] = 0,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, help="Seconds after which those that failed again are counted; 0: not.")
+    ] = 3,
     with_poison: Annotated[
         bool, typer.Option("--with-poison", help="Also letters whose bytes are unreadable.")
     ] = False,
@@ -123,13 +132,20 @@ def replay_command(
     as_json: JsonOption = False,
 ) -> None:
     """Put dead letters back to work, in order per document. Always the present mapping is used."""
-    wanted = _filter(reason, endpoint, legal_entity, document, since, until, with_poison=with_poison)
-    _act("replay", letters or (), wanted, limit, rate, landscape, yes=yes, as_json=as_json)
+    wanted = _filter(reason, endpoint, legal_entity, document, since, until)
+    settings = read_settings(landscape)
+    chosen = _chosen(settings, landscape, letters or (), wanted, limit, with_poison=with_poison)
+    _ask("replay", chosen, yes=yes, quiet=as_json)
+    results = _taken(settings, "replay", chosen, rate, quiet=as_json)
+    if wait and any(result.finished for result in results):
+        time.sleep(wait)
+        results = go(count_returned(settings, chosen, results))
+    _report(results, as_json=as_json)
 
 
 @app.command("drop")
 def drop_command(
-    letters: Annotated[list[str] | None, typer.Argument(help="Letter ids; instead of filters.")] = None,
+    letters: Ids = None,
     reason: Reason = None,
     endpoint: EndpointOption = None,
     legal_entity: LegalEntityOption = None,
@@ -142,147 +158,69 @@ def drop_command(
     as_json: JsonOption = False,
 ) -> None:
     """Take dead letters out for good; what waits behind them goes on."""
-    wanted = _filter(reason, endpoint, legal_entity, document, since, until, with_poison=True)
-    _act("drop", letters or (), wanted, limit, 0, landscape, yes=yes, as_json=as_json)
+    wanted = _filter(reason, endpoint, legal_entity, document, since, until)
+    settings = read_settings(landscape)
+    chosen = _chosen(settings, landscape, letters or (), wanted, limit, with_poison=True)
+    _ask("drop", chosen, yes=yes, quiet=as_json)
+    _report(_taken(settings, "drop", chosen, 0, quiet=as_json), as_json=as_json)
 
 
-def _act(
-    action: Literal["replay", "drop"],
-    ids: Sequence[str],
-    wanted: LetterFilter,
-    limit: int,
-    rate: float,
-    landscape: Any,
-    *,
-    yes: bool,
-    as_json: bool,
-) -> None:
-    settings, company = read_settings(landscape), read_landscape(landscape)
-    found = go(find_letters(settings, company, wanted))
-    chosen = [letter for letter in found if not ids or letter.id in ids][:limit]
+def _chosen(
+    settings: Settings, landscape: Path, parts: Sequence[str], wanted: LetterFilter, limit: int, *, with_poison: bool
+) -> list[Letter]:
+    """Return the letters that are meant, and say what is left out."""
+    found = go(find_letters(settings, read_landscape(landscape), wanted))
+    try:
+        named = {pick(found, part).id for part in parts}
+    except EsbError as error:
+        fail(f"{error.code}: {error}")
+    meant = [letter for letter in found if not parts or letter.id in named]
+    chosen = [letter for letter in meant if with_poison or letter.replayable][:limit]
+    unreadable = sum(1 for letter in meant if not letter.replayable)
+    if unreadable and not with_poison:
+        err.print(f"left out: {unreadable} letter(s) with unreadable bytes; --with-poison takes them, too")
     if not chosen:
         fail("no dead letter fits")
-    if not as_json:
-        _print_plan(action, chosen)
-    if not confirmed(f"{action.capitalize()} {len(chosen)} letter(s)?", yes=yes):
+    return chosen
+
+
+def _ask(action: Action, letters: Sequence[Letter], *, yes: bool, quiet: bool) -> None:
+    """Say what would be done, and end here unless a person agrees."""
+    if not (quiet and yes):
+        _print_plan(action, letters)
+    if not confirmed(f"{action.capitalize()} {_count(len(letters))}?", yes=yes):
         fail("nothing was done")
-    with Progress(console=err, transient=True, disable=as_json) as progress:
-        task = progress.add_task(action, total=len(chosen))
-        results = go(take_letters(settings, action, chosen, rate, lambda done: progress.update(task, completed=done)))
+
+
+def _taken(settings: Settings, action: Action, letters: Sequence[Letter], rate: float, *, quiet: bool) -> list[Taken]:
+    with progress_bar(action, quiet=quiet) as (progress, task):
+        progress.update(task, total=len(letters))
+        return go(take_letters(settings, action, letters, rate, lambda more: progress.advance(task, more)))
+
+
+def _report(results: Sequence[Taken], *, as_json: bool) -> None:
+    """Say what became of every queue; exit status 1 when something still waits or failed again."""
     if as_json:
-        print_json(results)
+        print_json(asdict(result) for result in results)
     for result in results:
-        if result["finished"]:
-            err.print(f"{result['queue']}: {action} of {result['done']} of {result['total']} done", markup=False)
-        else:
-            err.print(
-                f"{result['queue']}: the command waits in the queue and is carried out as soon as its consumer works "
-                "(is `esb run` up, is the endpoint paused?)",
-                style="yellow",
-                markup=False,
-            )
+        style = "green" if result.finished and not result.back else "yellow"
+        err.print(indented(result_text(result), 0), style=style)
+    if any(not result.finished or result.back for result in results):
+        raise typer.Exit(FAILED)
 
 
-async def find_letters(settings: Settings, landscape: Landscape, wanted: LetterFilter) -> list[Letter]:
-    """Return the letters of all queues that fit, oldest first."""
-    found: list[Letter] = []
-    link = await Link.open(settings.amqp_url.get_secret_value(), "esb dead")
-    try:
-        for queue in worked_queues(landscape):
-            async with browse(link, dead_queue(queue.name)) as browser:
-                letters = [read_letter(delivery, queue.name) async for delivery in browser.messages()]
-            found += [letter for letter in letters if wanted.takes(letter)]
-    except ChannelLost as error:
-        raise QueueUnreadable(f"{error} (does `esb topology declare` have to be run?)") from error
-    finally:
-        await link.close()
-    return sorted(found, key=lambda letter: letter.last_failure)
-
-
-async def fetch_letter(settings: Settings, landscape: Landscape, part: str) -> tuple[Letter, Delivery] | None:
-    """Return one letter with its body: the one whose id is `part`, else the only one whose id contains it."""
-    letters = await find_letters(settings, landscape, LetterFilter(with_poison=True))
-    fitting = [one for one in letters if one.id == part] or [
-        one for one in letters if part in one.id or part in one.thread
-    ]
-    if len(fitting) != 1:
-        return None
-    letter = fitting[0]
-    link = await Link.open(settings.amqp_url.get_secret_value(), "esb dead")
-    try:
-        async with browse(link, dead_queue(letter.queue), lambda one: read_letter(one, "").id == letter.id) as browser:
-            async for delivery in browser.messages():
-                if read_letter(delivery, letter.queue).id == letter.id:
-                    return letter, delivery
-    finally:
-        await link.close()
-    return None
-
-
-async def take_letters(
-    settings: Settings,
-    action: Literal["replay", "drop"],
-    letters: Sequence[Letter],
-    rate: float,
-    on_progress: Callable[[int], None],
-) -> list[dict[str, Any]]:
-    """Ask the active consumer of each queue to take letters out and follow its answers.
-
-    Returns:
-        One result for each queue: `queue`, `done`, `total`, `finished` (False: the command still waits).
-    """
-    url = settings.amqp_url.get_secret_value()
-    link, publisher = await Link.open(url, "esb dead"), Publisher(url, "esb dead")
-    results: list[dict[str, Any]] = []
-    try:
-        answers: asyncio.Queue[Delivery] = asyncio.Queue()
-        channel = await link.consume_channel(1000)
-        reply_to = f"esb.answers.{uuid.uuid4()}"
-        await link.declare_private(reply_to)
-        await channel.consume(reply_to, answers.put_nowait)
-        by_queue: dict[str, list[str]] = defaultdict(list)
-        for letter in letters:
-            by_queue[letter.queue].append(letter.id)
-        for queue, ids in by_queue.items():
-            done, finished = 0, True
-            for start in range(0, len(ids), BATCH):
-                command = Command(action, tuple(ids[start : start + BATCH]), str(uuid.uuid4()), reply_to, rate)
-                await publisher.publish(command_message(queue, command))
-                before = sum(result["done"] for result in results) + done
-                taken, answered = await _follow(answers, command, partial(_shifted, on_progress, before))
-                done, finished = done + taken, finished and answered
-            results.append({"queue": queue, "action": action, "done": done, "total": len(ids), "finished": finished})
-    finally:
-        await publisher.close()
-        await link.close()
-    return results
-
-
-def _shifted(on_progress: Callable[[int], None], before: int, done: int) -> None:
-    on_progress(before + done)
-
-
-async def _follow(
-    answers: "asyncio.Queue[Delivery]", command: Command, on_progress: Callable[[int], None]
-) -> tuple[int, bool]:
-    done = 0
-    while True:
-        try:
-            async with asyncio.timeout(ANSWER_PATIENCE_S):
-                answer = orjson.loads((await answers.get()).body)
-        except TimeoutError:
-            return done, False
-        if answer["request"] == command.request:
-            done = answer["done"]
-            on_progress(done)
-            if answer["finished"]:
-                return done, True
-
-
-class QueueUnreadable(EsbError):
-    """A queue of the landscape cannot be read."""
-
-    code = "queue_unreadable"
+def result_text(result: Taken) -> str:
+    """Say in one sentence what became of the letters of one queue."""
+    verb = "replayed" if result.action == "replay" else "dropped"
+    if not result.finished:
+        done = f"{result.done} of {result.total} {verb}; " if result.done else ""
+        return f"{result.queue}: {done}the command waits in the queue and is carried out by itself: {result.why}"
+    told = f"{result.queue}: {verb} {result.done} of {result.total}"
+    if result.done < result.total:
+        told += f"; {result.total - result.done} had been taken out meanwhile"
+    if result.back:
+        told += f"; {result.back} failed again: esb dead list --endpoint {result.queue}"
+    return told + ("; none has failed again so far" if result.back == 0 else "")
 
 
 def _filter(
@@ -292,10 +230,8 @@ def _filter(
     document: str | None,
     since: str | None,
     until: str | None,
-    *,
-    with_poison: bool,
 ) -> LetterFilter:
-    return LetterFilter(reason, endpoint, legal_entity, document, _time(since), _time(until), with_poison=with_poison)
+    return LetterFilter(reason, endpoint, legal_entity, document, _time(since), _time(until), with_poison=True)
 
 
 def _time(text: str | None) -> datetime | None:
@@ -304,25 +240,60 @@ def _time(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        fail(f"{text!r} is not an ISO 8601 time", 2)
+        fail(f"{text!r} is not an ISO 8601 time, as in 2026-01-31T14:00", WRONG_USAGE)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _print_table(letters: Sequence[Letter]) -> None:
-    if not letters:
-        err.print("no dead letters")
-        return
-    table = Table(box=None, pad_edge=False)
-    for name in ("last failure", "queue", "document", "reason", "what to do"):
-        table.add_column(name, overflow="fold")
-    for letter in letters:
-        table.add_row(letter.last_failure[:19], letter.queue, letter.object or letter.id, letter.reason, letter.error)
-    out.print(table)
-    err.print(f"{len(letters)} dead letter(s). Replay with: esb dead replay --document <part of the document>")
+def _print_letter(letter: Letter) -> None:
+    out.print(_title(letter), style="bold")
+    times = f"{letter.last_failure[:19].replace('T', ' ')} UTC, attempt {letter.attempt}"
+    replays = f", replayed {letter.replay_count}×" if letter.replay_count else ""
+    out.print(f"  {times}{replays}, legal entity {letter.legal_entity or 'unknown'}", style="dim")
+    for line in explained(letter):
+        out.print(indented(line))
+    out.print(f"  {remedy(letter)}\n", style="cyan")
 
 
-def _print_plan(action: str, letters: Sequence[Letter]) -> None:
-    counts = Counter((letter.queue, letter.reason) for letter in letters)
-    err.print(f"{action}: {len(letters)} letter(s)")
-    for (queue, reason), count in sorted(counts.items()):
-        err.print(f"  {count:6}  {queue}  {reason}", markup=False)
+def _title(letter: Letter) -> str:
+    kind, separator, _ = letter.object.partition(":")
+    return f"{letter.thread or letter.id}  {kind + ' ' if separator else ''}in {letter.queue}"
+
+
+def explained(letter: Letter) -> Iterator[str]:
+    """Why it is dead, in plain words."""
+    yield f"{letter.reason}: {letter.error}"
+    if letter.reason in HINTS:
+        yield HINTS[letter.reason]
+    if not letter.replayable:
+        yield "Its bytes are not what they claim to be: correct the source, then drop it."
+
+
+def remedy(letter: Letter) -> str:
+    """The command for it, once its cause is mended."""
+    if not letter.replayable:
+        return f"esb dead drop {letter.id}"
+    return f"esb dead replay --document {letter.thread}" if letter.thread else f"esb dead replay {letter.id}"
+
+
+def _print_summary(letters: Sequence[Letter]) -> None:
+    err.print(_count(len(letters)) if letters else "no dead letters")
+    for (queue, reason), count in _counts(letters):
+        err.print(f"  {count:5}  esb dead replay --reason {reason} --endpoint {queue}")
+
+
+def _print_plan(action: Action, letters: Sequence[Letter]) -> None:
+    err.print(f"{action}: {_count(len(letters))}", style="bold")
+    for (queue, reason), count in _counts(letters):
+        err.print(f"  {count:5}  {reason} in {queue}")
+    for letter in letters[:PLANNED]:
+        err.print(f"         {_title(letter)}", style="dim")
+    if len(letters) > PLANNED:
+        err.print(f"         … and {len(letters) - PLANNED} more", style="dim")
+
+
+def _counts(letters: Sequence[Letter]) -> list[tuple[tuple[str, str], int]]:
+    return sorted(Counter((letter.queue, letter.reason) for letter in letters).items())
+
+
+def _count(number: int) -> str:
+    return f"{number} dead letter{'' if number == 1 else 's'}"
