@@ -38,6 +38,11 @@ class Declarer:
         await self._with_channel(list(self._queues.values()))
 
     async def restore(self, queue: str) -> None:
+        """Declare one queue again.
+
+        Raises:
+            BrokerUnavailable, TopologyMismatch.
+        """
         if queue in self._queues:
             await self._with_channel([self._queues[queue]])
 
@@ -46,9 +51,13 @@ class Declarer:
             connection = await aio_pika.connect(self._url, timeout=CONNECT_TIMEOUT_S)
         except (OSError, AMQPError, TimeoutError) as error:
             raise BrokerUnavailable(f"cannot connect to the broker: {error!r}") from error
-        async with connection:
-            for queue in queues:
-                await self._declare(await connection.channel(), queue)
+        try:
+            async with connection:
+                for queue in queues:
+                    await self._declare(await connection.channel(), queue)
+        except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+            # A RuntimeError is what a channel says that was lost between two calls.
+            raise BrokerUnavailable(f"the connection was lost while declaring: {error!r}") from error
 
     async def _declare(self, channel: AbstractChannel, queue: Queue) -> None:
         try:
@@ -58,6 +67,4 @@ class Declarer:
                 await declared.bind(exchange, key)
         except aio_pika.exceptions.ChannelPreconditionFailed as error:
             raise TopologyMismatch(f"{queue.name} exists with other arguments: {error}") from error
-        except (AMQPError, OSError, TimeoutError) as error:
-            raise BrokerUnavailable(f"{queue.name} could not be declared: {error!r}") from error
         await channel.close()

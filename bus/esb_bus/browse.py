@@ -17,7 +17,7 @@ LOCK_RETRY_S = 0.1
 IDLE_S = 2.0
 """A queue that promised messages and is silent for so long keeps some from us."""
 UNACKED_PER_CONSUMER = 60_000
-"""A quorum queue takes prefetch 0 for 2,000 (3.10.8), and a prefetch has 16 bits: a longer queue needs more consumers."""
+"""A quorum queue takes prefetch 0 for 2,000 (3.10.8), and a prefetch has 16 bits: hence several consumers."""
 
 
 Keep = Callable[[Delivery], bool]

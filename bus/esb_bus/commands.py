@@ -20,8 +20,8 @@ from esb_bus.browse import Browser, browse
 from esb_bus.deadletter import replay_of
 from esb_bus.errors import EsbError
 from esb_bus.threads import marks_of
-from esb_bus.topology import H_COMMAND, dead_queue, parked_queue
-from esb_bus.wire import Delivery, Outgoing
+from esb_bus.topology import H_COMMAND, dead_queue
+from esb_bus.wire import ChannelLost, Delivery, Outgoing
 
 if TYPE_CHECKING:
     from esb_bus.session import Session
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 THREADS_AT_ONCE = 256
 MAX_BYTES_IN_HAND = 64 * 1024 * 1024
 REPORT_EVERY = 200
+ROUND_S = 10
+"""With a rate, so many seconds' worth of letters leave `.dead` in one reading: nobody else can read it meanwhile."""
+NAMES = ("tick", "replay", "drop")
 
 log = structlog.get_logger()
 
@@ -64,8 +67,11 @@ def command_message(queue: str, command: Command) -> Outgoing:
 
 def read_command(delivery: Delivery) -> Command:
     wire: dict[str, Any] = orjson.loads(delivery.body)
+    name = delivery.headers[H_COMMAND]
+    if name not in NAMES:  # a newer release may know more of them; the wrong guess could throw letters away
+        raise ValueError(f"unknown command {name}")
     return Command(
-        name=delivery.headers[H_COMMAND],
+        name=name,
         letters=tuple(wire.get("letters", ())),
         request=str(wire.get("request", "")),
         reply_to=str(wire.get("reply_to", "")),
@@ -81,19 +87,9 @@ async def obey(session: "Session", delivery: Delivery) -> None:
         log.warning("command.unreadable", queue=session.options.queue, reason=str(error))
         return
     if command.name == "tick":
-        await _compare_counts(session)
+        await session.compare_counts()
     else:
         await _Taking(session, command).run()
-
-
-async def _compare_counts(session: "Session") -> None:
-    """Read the threads anew when `.dead` or `.parked` hold other numbers than we think (a person moved letters)."""
-    threads, queue = session.threads, session.options.queue
-    resting = sum(1 for held in threads.letters.values() for letter in held if letter not in threads.replaying)
-    counts = await session.link.ready_count(dead_queue(queue)), await session.link.ready_count(parked_queue(queue))
-    if counts != (resting, threads.parked.total()) and session.is_active:
-        await session.read_threads()
-        session.pass_wanted.set()
 
 
 @dataclass(slots=True)
@@ -105,28 +101,44 @@ class _Taking:
     done: int = 0
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(THREADS_AT_ONCE))
     bytes_in_hand: int = 0
-    is_cut_short: bool = False
+    cut_off: dict[str, int] = field(default_factory=dict)
+    """Thread → least sequence of its letters there was no room for in this round."""
+    next_at: float = 0
 
     async def run(self) -> None:
         wanted = set(self.command.letters)
-        while wanted:
-            before = self.done
-            wanted -= await self._round(wanted)
-            if not self.is_cut_short or self.done == before:
+        while wanted and not self.session.is_ending:
+            batch = self._batch(wanted)
+            taken = await self._round(batch)
+            wanted -= taken if self.cut_off else batch
+            if self.cut_off and not taken:
                 break
-            self.is_cut_short = False
+        if self.session.is_ending:
+            raise ChannelLost("the session ended; the command comes again")
         log.info("letters.taken", queue=self.session.options.queue, command=self.command.name, count=self.done)
         await self._report(finished=True)
+
+    def _batch(self, wanted: set[str]) -> set[str]:
+        """The oldest of the wanted letters, as many as one round is allowed to keep from other readers."""
+        if not self.command.rate_per_s:
+            return set(wanted)
+        held = self.session.threads.letters.values()
+        sequences = {key: mark.sequence for letters in held for key, mark in letters.items()}
+        oldest = sorted(wanted, key=lambda letter: sequences.get(letter, 0))
+        return set(oldest[: max(1, round(self.command.rate_per_s * ROUND_S))])
 
     async def _round(self, wanted: set[str]) -> set[str]:
         """Take out as many of the wanted letters as fit into memory, oldest first in every thread."""
         self.bytes_in_hand = 0
+        self.cut_off.clear()
         queue = dead_queue(self.session.options.queue)
         async with browse(self.session.link, queue, lambda d: self._wants(d, wanted)) as browser:
             chosen: dict[str, list[Delivery]] = defaultdict(list)
             async for delivery in browser.messages():
-                if _letter(delivery) in wanted and not self._was_dropped(delivery):
+                if _letter(delivery) in wanted and not self._is_cut_off(delivery):
                     chosen[marks_of(delivery.message_id, delivery.headers).thread].append(delivery)
+            for thread, letters in chosen.items():
+                chosen[thread] = [one for one in letters if not self._is_cut_off(one)]
             async with asyncio.TaskGroup() as tasks:
                 for letters in chosen.values():
                     letters.sort(key=lambda one: marks_of(one.message_id, one.headers).sequence)
@@ -134,34 +146,50 @@ class _Taking:
         return {_letter(delivery) for letters in chosen.values() for delivery in letters}
 
     def _wants(self, delivery: Delivery, wanted: set[str]) -> bool:
-        if self.command.name == "drop" or _letter(delivery) not in wanted or self.is_cut_short:
+        if self.command.name == "drop" or _letter(delivery) not in wanted:
             return False
         if self.bytes_in_hand + delivery.size_bytes > MAX_BYTES_IN_HAND and self.bytes_in_hand:
-            self.is_cut_short = True
+            mark = marks_of(delivery.message_id, delivery.headers)
+            self.cut_off[mark.thread] = min(mark.sequence, self.cut_off.get(mark.thread, mark.sequence))
             return False
         self.bytes_in_hand += delivery.size_bytes
         return True
 
-    def _was_dropped(self, delivery: Delivery) -> bool:
-        return self.command.name == "replay" and not delivery.body and delivery.size_bytes > 0
+    def _is_cut_off(self, delivery: Delivery) -> bool:
+        """Whether this letter, or an older one of its thread, has to wait for the next round."""
+        mark = marks_of(delivery.message_id, delivery.headers)
+        return mark.thread in self.cut_off and mark.sequence >= self.cut_off[mark.thread]
 
     async def _take_thread(self, letters: list[Delivery], browser: Browser) -> None:
         async with self.slots:
+            taken: set[str] = set()
             for delivery in letters:
+                if self.session.is_ending:
+                    return
+                if _letter(delivery) in taken:  # stored twice, by a crash between storing and acknowledging
+                    await browser.ack(delivery)
+                    continue
+                taken.add(_letter(delivery))
+                await self._turn()
                 await self._take(delivery, browser)
                 self.done += 1
                 if self.done % REPORT_EVERY == 0:
                     await self._report(finished=False)
-                if self.command.rate_per_s:
-                    await asyncio.sleep(THREADS_AT_ONCE / self.command.rate_per_s)
+
+    async def _turn(self) -> None:
+        """Wait for the next place in the stream of letters that `rate_per_s` allows."""
+        if not self.command.rate_per_s:
+            return
+        now = asyncio.get_running_loop().time()
+        self.next_at = max(now, self.next_at + 1 / self.command.rate_per_s)
+        await asyncio.sleep(self.next_at - now)
 
     async def _take(self, delivery: Delivery, browser: Browser) -> None:
         mark = marks_of(delivery.message_id, delivery.headers)
         letter = _letter(delivery)
         if self.command.name == "replay":
             # Known before it is published: it may come back to us faster than the confirm.
-            self.session.threads.buried(mark)
-            self.session.threads.replaying.add(letter)
+            self.session.threads.taken_out(mark)
             await self.session.move(replay_of(delivery, self.session.options.queue))
             await browser.ack(delivery)
         else:

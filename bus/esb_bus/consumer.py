@@ -10,14 +10,16 @@ import structlog
 
 from esb_bus import metrics
 from esb_bus.commands import Command, command_message
-from esb_bus.errors import BrokerUnavailable, EndpointDown, NoRoute
+from esb_bus.errors import BrokerUnavailable, EndpointDown, EsbError
 from esb_bus.publisher import Publisher
 from esb_bus.session import Handler, Options, Restorer, Session, Shared
+from esb_bus.topology import dead_queue, parked_queue
 from esb_bus.verdict import Pause
-from esb_bus.wire import ChannelLost, Link
+from esb_bus.wire import ChannelLost, Link, QueueMissing
 
 REOPEN_DELAY_S = 0.5
 PROBE_DELAYS_S = (0.5, 1, 2, 5, 10)
+TICK_DEADLINE_S = 5.0
 
 log = structlog.get_logger()
 
@@ -75,6 +77,8 @@ class QueueConsumer:
         self._shared = Shared(options, handler, publisher, restorer)
         self._on_pause = on_pause
         self._on_resume = on_resume
+        self._relapses = 0
+        """Pauses in a row without a message done between them: the probe says yes, the work says no."""
         self.paused: Pause | None = None
         self.session: Session | None = None
 
@@ -85,7 +89,8 @@ class QueueConsumer:
                 pause = await self._one_session(stop)
             except (ChannelLost, BrokerUnavailable) as error:
                 log.warning("consumer.reopening", queue=self.options.queue, reason=str(error))
-                await self._restore_if_missing()
+                if isinstance(error, QueueMissing):
+                    await self._restore()
                 await _sleep(stop, REOPEN_DELAY_S * random.uniform(1, 2))  # noqa: S311  spreads the load
                 continue
             if pause is not None:
@@ -102,6 +107,9 @@ class QueueConsumer:
             orderly = stop.is_set() or pause is not None
         finally:
             await session.finish(let_run=orderly)
+        self._relapses = self._relapses + 1 if pause is not None and not session.done_count else 0
+        if session.is_queue_missing:
+            await self._restore()
         if not orderly:
             await _sleep(stop, REOPEN_DELAY_S)
         return pause
@@ -112,7 +120,7 @@ class QueueConsumer:
         ready_before, last_progress = 0, time.monotonic()
         try:
             while not session.is_ending and not stop.is_set():
-                await self._tick()
+                session.spawn(self._tick())
                 deliveries_before = session.last_delivery_at
                 await asyncio.wait(
                     (session.ended, stopped), timeout=self.options.tick_s, return_when=asyncio.FIRST_COMPLETED
@@ -120,7 +128,8 @@ class QueueConsumer:
                 if session.is_ending or stop.is_set():
                     break
                 ready = await session.link.ready_count(self.options.queue)
-                if ready == 0 or ready < ready_before or session.last_delivery_at > deliveries_before:
+                is_moving = session.has_work or session.last_delivery_at > deliveries_before
+                if ready == 0 or ready < ready_before or is_moving:
                     last_progress = time.monotonic()
                 elif time.monotonic() - last_progress > self.options.stall_s:
                     log.error("queue.stalled", queue=self.options.queue, ready=ready)
@@ -134,8 +143,8 @@ class QueueConsumer:
     async def _tick(self) -> None:
         """Wake whoever is the active consumer, which after a take-over may be this one without knowing it."""
         try:
-            await self._publisher.publish(command_message(self.options.queue, Command("tick")))
-        except (BrokerUnavailable, NoRoute) as error:
+            await self._publisher.publish(command_message(self.options.queue, Command("tick")), TICK_DEADLINE_S)
+        except EsbError as error:
             log.warning("consumer.tick_failed", queue=self.options.queue, reason=str(error))
 
     async def _wait_out(self, pause: Pause, stop: asyncio.Event) -> None:
@@ -145,12 +154,13 @@ class QueueConsumer:
         metrics.paused(self.options.queue, is_paused=True)
         log.error("endpoint.paused", queue=self.options.queue, error_code=pause.code)
         await self._told(self._on_pause(self.options.queue, pause))
-        for delay in itertools.chain(PROBE_DELAYS_S, itertools.repeat(PROBE_DELAYS_S[-1])):
-            if await self._answers():
-                break
+        first = min(self._relapses, len(PROBE_DELAYS_S) - 1)
+        for delay in itertools.chain(PROBE_DELAYS_S[first:], itertools.repeat(PROBE_DELAYS_S[-1])):
             await _sleep(stop, delay)
             if stop.is_set():
                 return
+            if await self._answers():
+                break
         self.paused = None
         metrics.paused(self.options.queue, is_paused=False)
         log.info("endpoint.resumed", queue=self.options.queue, paused_s=round(time.monotonic() - started, 1))
@@ -170,15 +180,17 @@ class QueueConsumer:
     async def _told(self, telling: Awaitable[None]) -> None:
         try:
             await telling
-        except (BrokerUnavailable, NoRoute) as error:
+        except EsbError as error:
             log.warning("consumer.telling_failed", queue=self.options.queue, reason=str(error))
 
-    async def _restore_if_missing(self) -> None:
+    async def _restore(self) -> None:
         """A queue somebody deleted is declared again, or the consumer would wait for it for ever."""
-        try:
-            await self._shared.restorer.restore(self.options.queue)
-        except (BrokerUnavailable, ChannelLost) as error:
-            log.debug("queue.not_restored", queue=self.options.queue, reason=str(error))
+        queue = self.options.queue
+        for name in (queue, dead_queue(queue), parked_queue(queue)):
+            try:
+                await self._shared.restorer.restore(name)
+            except EsbError as error:
+                log.warning("queue.not_restored", queue=name, reason=str(error))
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:

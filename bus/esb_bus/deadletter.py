@@ -1,5 +1,6 @@
 """Dead letters: what is added to a failed message, how letters are listed and which of them a filter means."""
 
+import hashlib
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,8 +29,15 @@ from esb_bus.topology import (
 )
 from esb_bus.wire import Delivery, Headers, Outgoing
 
-ADDED = (H_REASON, H_ERROR, H_TRACEBACK, H_LAST_FAILURE, H_REPLAYABLE, H_QUEUE)
+ADDED = (H_REASON, H_ERROR, H_TRACEBACK, H_REPLAYABLE, H_QUEUE)
 """Headers of a failure that are taken off again when the message goes back to work."""
+
+MAX_SHORT = 255
+MAX_HEADER_TEXT = 16 * 1024
+MAX_HEADERS = 96 * 1024
+"""A message of our own has at most 32 kB. One from elsewhere may bring more; a frame ends at 128 kB."""
+
+BEHIND_ANOTHER = "behind_another_letter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +67,36 @@ def letter_of(delivery: Delivery, queue: str, failure: Failure, sequence: int) -
     }
     if failure.code == "bug":
         text = "".join(traceback.format_exception(failure.error))
-        headers[H_TRACEBACK] = _cut(text)
+        headers[H_TRACEBACK] = _cut(text[-MAX_ERROR_TEXT:])  # its end tells what happened
     return _moved(delivery, dead_queue(queue), headers, f"{letter}/dead/{failure.attempt}")
 
 
 def parked_of(delivery: Delivery, queue: str, failure: Failure | None, sequence: int) -> Outgoing:
     """The message for `<queue>.parked`; `failure` is None when it only stands behind another one."""
     headers = {**delivery.headers, H_SEQUENCE: sequence}
+    if H_LETTER in delivery.headers:
+        headers[H_SEQUENCE] = delivery.headers.get(H_SEQUENCE, sequence)
     if failure is not None:
         headers |= _failure_headers(queue, failure)
     return _moved(delivery, parked_queue(queue), headers, delivery.message_id)
 
 
 def returned_of(delivery: Delivery, queue: str) -> Outgoing:
-    """A replayed letter that came before an earlier one of its thread: unchanged, back to `.dead`."""
-    return _moved(delivery, dead_queue(queue), dict(delivery.headers), delivery.message_id)
+    """A replayed letter that came before an earlier one of its thread: back to `.dead`, with that as its reason."""
+    headers = {
+        **delivery.headers,
+        H_QUEUE: queue,
+        H_REASON: BEHIND_ANOTHER,
+        H_ERROR: "an earlier letter of its thread is still dead: replay that one first, or both together",
+        H_REPLAYABLE: True,
+    }
+    return _moved(delivery, dead_queue(queue), headers, delivery.message_id)
 
 
 def replay_of(delivery: Delivery, queue: str) -> Outgoing:
     """A letter on its way back to work: the original message with its place in the thread and a replay count."""
     headers = {key: value for key, value in delivery.headers.items() if key not in ADDED}
-    count = int(headers.get(H_REPLAYED, 0)) + 1
+    count = number(headers.get(H_REPLAYED)) + 1
     headers[H_REPLAYED] = count
     headers.pop(H_ATTEMPT, None)
     headers.pop(H_FIRST_FAILURE, None)
@@ -90,8 +107,9 @@ def _moved(delivery: Delivery, queue: str, headers: Headers, message_id: str) ->
     return Outgoing(
         body=delivery.body,
         routing_key=queue,
-        message_id=message_id,
-        headers=headers,
+        message_id=_fitting(message_id),
+        headers=_bounded(headers),
+        is_moved=True,
         type=delivery.type,
         content_type=delivery.content_type,
         correlation_id=delivery.correlation_id,
@@ -110,8 +128,43 @@ def _failure_headers(queue: str, failure: Failure) -> Headers:
 
 
 def _cut(text: str) -> str:
-    """At most 4 kB of UTF-8: larger headers would kill the connection."""
-    return text.encode()[:MAX_ERROR_TEXT].decode(errors="ignore")
+    """At most 4 kB of UTF-8 without control characters: larger headers would kill the connection."""
+    plain = "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text[:MAX_ERROR_TEXT])
+    return plain.encode(errors="replace")[:MAX_ERROR_TEXT].decode(errors="ignore")
+
+
+def _fitting(message_id: str) -> str:
+    """A message id takes 255 bytes; a longer one keeps its beginning. Who must not be confused reads the headers."""
+    raw = message_id.encode(errors="replace")
+    if len(raw) <= MAX_SHORT:
+        return message_id
+    return f"{raw[:200].decode(errors='ignore')}/{hashlib.sha256(raw).hexdigest()[:32]}"
+
+
+def _bounded(headers: Headers) -> Headers:
+    """Headers that AMQP can carry: a move that could never succeed would stop the queue for ever."""
+    sizes = {key: len(str(value)) for key, value in headers.items()}
+    if sum(sizes.values()) <= MAX_HEADERS // 4:  # in UTF-8 a character has at most four bytes
+        return headers
+    bounded = {key: value for key, value in headers.items() if key.startswith("x-esb-") or sizes[key] <= MAX_SHORT}
+    for key, value in bounded.items():
+        if isinstance(value, str):
+            bounded[key] = value.encode(errors="replace")[:MAX_HEADER_TEXT].decode(errors="ignore")
+    return bounded
+
+
+def number(value: object) -> int:
+    """Read a header that should hold a whole number; people and other programs write headers, too."""
+    return value if isinstance(value, int) else 0
+
+
+def moment(value: object) -> datetime | None:
+    """Read a header that should hold a time with its zone."""
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return None if at is None or at.tzinfo is None else at
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +204,12 @@ def read_letter(delivery: Delivery, queue: str) -> Letter:
         endpoint=queue.split(".", 1)[1] if "." in queue else queue,
         correlation_id=delivery.correlation_id or text.get(H_CORRELATION, ""),
         type=delivery.type or "",
-        attempt=int(headers.get(H_ATTEMPT, 0)),
-        replay_count=int(headers.get(H_REPLAYED, 0)),
+        attempt=number(headers.get(H_ATTEMPT)),
+        replay_count=number(headers.get(H_REPLAYED)),
         replayable=bool(headers.get(H_REPLAYABLE, True)),
         first_failure=text.get(H_FIRST_FAILURE, ""),
         last_failure=text.get(H_LAST_FAILURE, ""),
-        sequence=int(headers.get(H_SEQUENCE, 0)),
+        sequence=number(headers.get(H_SEQUENCE)),
         size_bytes=delivery.size_bytes,
     )
 
@@ -195,5 +248,7 @@ class LetterFilter:
     def _in_time(self, letter: Letter) -> bool:
         if self.since is None and self.until is None:
             return True
-        failed_at = datetime.fromisoformat(letter.last_failure)
+        failed_at = moment(letter.last_failure)
+        if failed_at is None:
+            return False
         return (self.since is None or failed_at >= self.since) and (self.until is None or failed_at <= self.until)

@@ -13,13 +13,17 @@ import orjson
 import structlog
 
 from esb_bus.consumer import LinkSource
-from esb_bus.errors import BrokerUnavailable, EndpointDown, EsbError, RetryableError
+from esb_bus.errors import BrokerUnavailable, EndpointDown, EsbError, NoRoute, RetryableError
 from esb_bus.ports import Poller, RawSink
 from esb_bus.publisher import Publisher
-from esb_bus.wire import ChannelLost, ConsumeChannel, Delivery, Outgoing
+from esb_bus.session import Restorer
+from esb_bus.wire import ChannelLost, ConsumeChannel, Delivery, Outgoing, QueueMissing
 
 REOPEN_DELAY_S = 1.0
 TOKENS_AT_ONCE = 16
+LOST_TOKEN_ROUNDS = 10
+"""Without a token for so many intervals it is offered anew: somebody may have purged the queue."""
+LOST_TOKEN_S = 60.0
 
 log = structlog.get_logger()
 
@@ -45,7 +49,7 @@ def read_token(body: bytes) -> Token:
         wire: dict[str, Any] = orjson.loads(body)
         cursor = wire["cursor"]
         return Token(int(wire["epoch"]), None if cursor is None else str(cursor))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return Token(-1)
 
 
@@ -53,7 +57,14 @@ class LeasedPoll:
     """Runs a poller in whichever process holds the token."""
 
     def __init__(
-        self, queue: str, poller: Poller, links: LinkSource, publisher: Publisher, sink: RawSink, interval_s: float
+        self,
+        queue: str,
+        poller: Poller,
+        links: LinkSource,
+        publisher: Publisher,
+        sink: RawSink,
+        interval_s: float,
+        restorer: Restorer | None = None,
     ) -> None:
         self.queue = queue
         self._poller = poller
@@ -61,14 +72,28 @@ class LeasedPoll:
         self._publisher = publisher
         self._sink = sink
         self._interval_s = interval_s
+        self._restorer = restorer
+        self._newest = Token(0)
+        """The greatest token this process has seen. Offered on (re)opening: if others are gone, the cursor is not."""
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 await self._hold_lease(stop)
+            except (QueueMissing, NoRoute) as error:
+                log.warning("poll.queue_missing", queue=self.queue, reason=str(error))
+                await self._restore()
             except (ChannelLost, BrokerUnavailable) as error:
                 log.warning("poll.reopening", queue=self.queue, reason=str(error))
-                await _sleep(stop, REOPEN_DELAY_S)
+            await _sleep(stop, REOPEN_DELAY_S)
+
+    async def _restore(self) -> None:
+        if self._restorer is None:
+            return
+        try:
+            await self._restorer.restore(self.queue)
+        except EsbError as error:
+            log.warning("queue.not_restored", queue=self.queue, reason=str(error))
 
     async def _hold_lease(self, stop: asyncio.Event) -> None:
         link = await self._links.link()
@@ -76,7 +101,7 @@ class LeasedPoll:
         tokens: asyncio.Queue[Delivery] = asyncio.Queue()
         try:
             await channel.consume(self.queue, tokens.put_nowait)
-            await self._publisher.publish(write_token(self.queue, Token(0)))
+            await self._offer()
             while not stop.is_set() and channel.is_open:
                 held = await self._greatest(channel, tokens, stop)
                 if held is not None:
@@ -86,15 +111,23 @@ class LeasedPoll:
         finally:
             await channel.close()
 
+    async def _offer(self) -> None:
+        await self._publisher.publish(write_token(self.queue, self._newest))
+
     async def _greatest(
         self, channel: ConsumeChannel, tokens: "asyncio.Queue[Delivery]", stop: asyncio.Event
     ) -> Delivery | None:
         """Wait for the lease; of several tokens keep the greatest and acknowledge the rest."""
-        best = await _next_of(tokens, channel, stop)
+        best = await _next_of(tokens, channel, stop, max(LOST_TOKEN_S, LOST_TOKEN_ROUNDS * self._interval_s))
+        if best is None and channel.is_open and not stop.is_set():
+            await self._offer()
         while best is not None and not tokens.empty():
             other = tokens.get_nowait()
             less, best = sorted((best, other), key=lambda one: read_token(one.body).epoch)
             await channel.ack(less.tag)
+        if best is not None and read_token(best.body).epoch < self._newest.epoch:
+            await channel.ack(best.tag)  # an offer of a fresh process; a greater token is on its way to us
+            return None
         return best
 
     async def _round(self, channel: ConsumeChannel, held: Delivery) -> bool:
@@ -110,7 +143,8 @@ class LeasedPoll:
             log.warning("poll.refused", queue=self.queue, error_code=error.code, reason=str(error))
         if not channel.is_open:
             raise ChannelLost("the lease was lost during a poll")
-        await self._publisher.publish(write_token(self.queue, Token(token.epoch + 1, cursor)))
+        self._newest = Token(token.epoch + 1, cursor)
+        await self._offer()
         await channel.ack(held.tag)
         return more
 
@@ -122,11 +156,13 @@ class LeasedPoll:
             stopped.cancel()
 
 
-async def _next_of(tokens: "asyncio.Queue[Delivery]", channel: ConsumeChannel, stop: asyncio.Event) -> Delivery | None:
+async def _next_of(
+    tokens: "asyncio.Queue[Delivery]", channel: ConsumeChannel, stop: asyncio.Event, patience_s: float
+) -> Delivery | None:
     getting = asyncio.ensure_future(tokens.get())
     stopped = asyncio.ensure_future(stop.wait())
     try:
-        await asyncio.wait((getting, stopped, channel.lost), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((getting, stopped, channel.lost), timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
         return getting.result() if getting.done() else None
     finally:
         getting.cancel()

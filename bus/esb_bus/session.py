@@ -6,6 +6,7 @@ recognised (`threads.Fate.DROP`) or harmless (version guard of the receiver).
 """
 
 import asyncio
+import uuid
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -17,17 +18,17 @@ import structlog
 from esb_bus import metrics
 from esb_bus.browse import browse, browse_held
 from esb_bus.commands import obey
-from esb_bus.deadletter import Failure, letter_of, parked_of, returned_of
-from esb_bus.errors import BrokerUnavailable, NoRoute
+from esb_bus.deadletter import Failure, letter_of, moment, number, parked_of, returned_of
+from esb_bus.errors import BrokerUnavailable, InDoubt, NoRoute
 from esb_bus.gate import MoveGate
 from esb_bus.guard import Guard, KeyedLocks
 from esb_bus.parked import retry_parked_threads
 from esb_bus.ports import WriteGuard
 from esb_bus.publisher import Publisher
 from esb_bus.threads import Fate, Marks, Threads, marks_of
-from esb_bus.topology import H_ATTEMPT, H_COMMAND, H_FIRST_FAILURE, dead_queue, parked_queue
+from esb_bus.topology import H_ATTEMPT, H_COMMAND, H_FIRST_FAILURE, H_LAST_FAILURE, dead_queue, parked_queue
 from esb_bus.verdict import Bury, Failures, Hold, LookAgain, Park, Pause, RetryPolicy, Verdict, judge
-from esb_bus.wire import ChannelLost, ConsumeChannel, Delivery, Link, Outgoing
+from esb_bus.wire import ChannelLost, ConsumeChannel, Delivery, Link, Outgoing, QueueMissing
 
 MOVE_RETRY_S = 1.0
 
@@ -85,6 +86,8 @@ class Lane:
 
     waiting: deque[Work] = field(default_factory=deque)
     is_held: bool = False
+    crowded: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the messages behind a held one take the room of other threads."""
 
 
 @dataclass(slots=True)
@@ -103,14 +106,10 @@ class Shared:
     """Message id → loop time until which a write of ours may still commit."""
 
 
-def _is_loss(error: BaseException) -> bool:
+def _causes(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
-        return all(_is_loss(inner) for inner in error.exceptions)
-    return isinstance(error, ChannelLost)
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
+        return [cause for inner in error.exceptions for cause in _causes(inner)]
+    return [error]
 
 
 class Session:
@@ -135,6 +134,11 @@ class Session:
         self.last_delivery_at = asyncio.get_running_loop().time()
         self.pass_wanted = asyncio.Event()
         """Set when parked threads may be tried again."""
+        self.is_queue_missing = False
+        """Whether the session ended because one of its queues was deleted."""
+        self.done_count = 0
+        self._unexplained = (0, 0)
+        """By how much `.dead` and `.parked` were longer than what we know of them, when last read: double letters."""
 
     # -- arrival ---------------------------------------------------------------------------------------------------
 
@@ -155,8 +159,15 @@ class Session:
         """Whether this process is the queue's one active consumer and knows its threads."""
         return self._taken_at is not None
 
+    @property
+    def has_work(self) -> bool:
+        return bool(self._lanes)
+
     def _arrived(self, delivery: Delivery) -> None:
         self.last_delivery_at = asyncio.get_running_loop().time()
+        if not delivery.message_id:
+            # Without a name of its own it would be taken for a copy of the last nameless one.
+            delivery.message_id = f"nameless/{uuid.uuid4()}"
         if self._taken_at is not None:
             self._enqueue(delivery)
             return
@@ -167,7 +178,7 @@ class Session:
 
     async def _take_over(self) -> None:
         """Read the blocked and parked threads before any work: without them order could not be kept."""
-        await self.read_threads()
+        await self.read_threads(is_takeover=True)
         self._taken_at = asyncio.get_running_loop().time()
         log.info("queue.taken_over", queue=self.options.queue, parked=self.threads.parked.total())
         early, self._early = self._early, []
@@ -177,7 +188,7 @@ class Session:
         if self.threads.eligible():
             self.pass_wanted.set()
 
-    async def read_threads(self) -> None:
+    async def read_threads(self, *, is_takeover: bool = False) -> None:
         """Make the known letters and parked messages equal to what the queues hold, while nothing moves.
 
         The readers' locks come first and the gate last, as everywhere: a pass over `.parked` may have to bury.
@@ -185,7 +196,37 @@ class Session:
         dead, parked = dead_queue(self.options.queue), parked_queue(self.options.queue)
         readers = self.link.readers
         async with readers.hold(dead), readers.hold(parked), self._moves.alone():
-            self.threads.restore(await self._marks(dead), await self._marks(parked))
+            letters, waiting = await self._marks(dead), await self._marks(parked)
+            self.threads.restore(letters, waiting, is_takeover=is_takeover)
+            resting, parked_count = self._known_counts()
+            self._unexplained = len(letters) - resting, len(waiting) - parked_count
+        if is_takeover:
+            self._forget_all_but({mark.message_id for mark in waiting})
+
+    async def compare_counts(self) -> None:
+        """Read the threads anew when `.dead` or `.parked` hold other numbers than we think: a person moved letters."""
+        dead, parked = dead_queue(self.options.queue), parked_queue(self.options.queue)
+        readers = self.link.readers
+        if readers.is_held(dead) or readers.is_held(parked):
+            return  # what a reader has in its hands is not counted; the next tick will do
+        async with readers.hold(dead), readers.hold(parked), self._moves.alone():
+            counts = await self.link.ready_count(dead), await self.link.ready_count(parked)
+            expected = tuple(map(sum, zip(self._known_counts(), self._unexplained, strict=True)))
+        if counts != expected:
+            await self.read_threads()
+            self.pass_wanted.set()
+
+    def _known_counts(self) -> tuple[int, int]:
+        threads = self.threads
+        resting = sum(1 for held in threads.letters.values() for letter in held if letter not in threads.replaying)
+        return resting, threads.parked.total()
+
+    def _forget_all_but(self, parked: set[str]) -> None:
+        """What another process finished while we stood by must not stay in memory."""
+        now = asyncio.get_running_loop().time()
+        shared = self.shared
+        shared.first_failures = {key: at for key, at in shared.first_failures.items() if key in parked}
+        shared.doubts = {key: until for key, until in shared.doubts.items() if until > now}
 
     async def _marks(self, queue: str) -> list[Marks]:
         async with browse_held(self.link, queue) as browser:
@@ -200,17 +241,24 @@ class Session:
         lane = self._lanes.get(mark.thread)
         if lane is not None:
             lane.waiting.append(work)
+            if lane.is_held:
+                self._held += 1
+                if self._is_crowded():
+                    lane.crowded.set()
             return
         lane = self._lanes[mark.thread] = Lane(deque((work,)))
         self.spawn(self._run_lane(mark.thread, lane))
 
     def work(self, delivery: Delivery, mark: Marks) -> Work:
         """Wrap a delivery. What was in somebody's hands before may have a write under way."""
-        work = Work(delivery, mark, attempt=_number(delivery.headers.get(H_ATTEMPT)))
-        first = delivery.headers.get(H_FIRST_FAILURE)
-        work.first_at = datetime.fromisoformat(first) if isinstance(first, str) else None
+        work = Work(delivery, mark, attempt=number(delivery.headers.get(H_ATTEMPT)))
+        work.first_at = moment(delivery.headers.get(H_FIRST_FAILURE))
+        if mark.letter is not None and (failed_at := moment(delivery.headers.get(H_LAST_FAILURE))) is not None:
+            # A letter replayed at once: what its last attempt wrote may still be on its way.
+            since = (datetime.now(UTC) - failed_at).total_seconds()
+            work.doubt_until = asyncio.get_running_loop().time() + self.options.policy.settle_s - since
         if delivery.redelivered and self._taken_at is not None:
-            work.doubt_until = self._taken_at + self.options.policy.settle_s
+            work.doubt_until = max(work.doubt_until, self._taken_at + self.options.policy.settle_s)
         work.doubt_until = max(work.doubt_until, self.shared.doubts.get(delivery.message_id, 0))
         return work
 
@@ -258,6 +306,7 @@ class Session:
             return None
 
     def _succeeded(self, work: Work, outcome: str, seconds: float) -> None:
+        self.done_count += 1
         metrics.processed(self.options.queue, outcome, seconds)
         log.info(
             "delivery.processed",
@@ -281,6 +330,8 @@ class Session:
             work.attempt += 1
         metrics.failed(self.options.queue, verdict.code)
         work.error = error
+        if isinstance(error, InDoubt):
+            self.doubt(work, self.options.policy.settle_s if error.wait_s is None else error.wait_s)
         log.warning(
             "delivery.failed",
             verdict=type(verdict).__name__.lower(),
@@ -295,13 +346,12 @@ class Session:
 
     async def _carry_out(self, lane: Lane, work: Work, verdict: Verdict) -> None:
         match verdict:
-            case Hold() if self._held >= self.options.prefetch // 2:
+            case Hold() if self._is_crowded():
                 await self._park_lane(lane, verdict.code)
             case Hold():
-                await self._hold(lane, work, verdict.delay_s)
+                await self._hold(lane, work, verdict.delay_s, verdict.code)
             case LookAgain():
-                self.doubt(work, verdict.after_s)
-                await self._hold(lane, work, verdict.after_s)
+                await self._hold(lane, work, verdict.after_s, verdict.code)
             case Park():
                 await self._park_lane(lane, verdict.code)
             case Pause():
@@ -311,16 +361,25 @@ class Session:
                 await self._channel.ack(work.delivery.tag)
                 lane.waiting.popleft()
 
-    async def _hold(self, lane: Lane, work: Work, delay_s: float) -> None:
-        """Wait with the message unacknowledged and its thread behind it."""
-        held = len(lane.waiting)
-        self._held += held
+    def _is_crowded(self) -> bool:
+        return self._held >= self.options.prefetch // 2
+
+    async def _hold(self, lane: Lane, work: Work, delay_s: float, code: str) -> None:
+        """Wait with the message unacknowledged and its thread behind it, until too many stand there."""
         started = asyncio.get_running_loop().time()
+        self._held += len(lane.waiting)
+        lane.is_held = True
+        crowded = asyncio.ensure_future(lane.crowded.wait())
         try:
-            await asyncio.wait((self.ended,), timeout=delay_s)
+            await asyncio.wait((self.ended, crowded), timeout=delay_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._held -= held
+            crowded.cancel()
+            lane.is_held = False
+            self._held -= len(lane.waiting)
             work.held_s += asyncio.get_running_loop().time() - started
+        if lane.crowded.is_set():
+            lane.crowded.clear()
+            await self._park_lane(lane, code)
 
     # -- moves -----------------------------------------------------------------------------------------------------
 
@@ -335,9 +394,8 @@ class Session:
 
     async def close_letters(self, thread: str, letters: list[str]) -> None:
         """Take letters out of `.dead` (those that still rest there) and let the thread go on."""
-        resting = {letter for letter in letters if letter not in self.threads.replaying}
-        known = self.threads.letters.get(thread, {})
-        if resting & known.keys():
+        resting = {letter for letter in letters if self.threads.rests_in_dead(thread, letter)}
+        if resting:
             async with browse(self.link, dead_queue(self.options.queue)) as browser:
                 async for delivery in browser.messages():
                     mark = marks_of(delivery.message_id, delivery.headers)
@@ -353,7 +411,7 @@ class Session:
         self.shared.doubts.pop(work.delivery.message_id, None)
 
     def wake_parked(self, thread: str) -> None:
-        if self.threads.parked[thread] > 0 and not self.threads.is_blocked(thread):
+        if self.threads.may_start(thread):
             self.pass_wanted.set()
 
     async def bury(self, work: Work, verdict: Bury) -> None:
@@ -380,6 +438,9 @@ class Session:
                 await self.shared.handler.buried(work.delivery, failure)
             except BrokerUnavailable:
                 await asyncio.sleep(MOVE_RETRY_S)
+            except Exception:  # telling comes second: the letter is stored, and its message has to leave the queue
+                log.exception("refusal.not_told", queue=self.options.queue, message_id=work.delivery.message_id)
+                return
             else:
                 return
 
@@ -396,7 +457,7 @@ class Session:
             failure = Failure(code, work.error, work.attempt, work.first_at or now, now)
         async with self._moves.shared():
             # Counted before it is stored: a message that arrives meanwhile must already stand behind it.
-            self.threads.moved_aside(work.mark.thread)
+            self.threads.moved_aside(work.mark)
             await self.move(parked_of(work.delivery, self.options.queue, failure, self.threads.next_sequence()))
         metrics.parked(self.options.queue)
         await self._channel.ack(work.delivery.tag)
@@ -441,7 +502,9 @@ class Session:
         self._tasks.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
-        if not _is_loss(error):
+        causes = _causes(error)
+        self.is_queue_missing |= any(isinstance(cause, QueueMissing) for cause in causes)
+        if not all(isinstance(cause, ChannelLost) for cause in causes):
             log.error("session.failed", queue=self.options.queue, exc_info=error)
         self.end(None)
 
@@ -449,9 +512,12 @@ class Session:
         """Start nothing new, let running attempts end if the channel still stands, then give everything back."""
         self.end(None)
         self.pass_wanted.set()
-        if let_run and self._channel.is_open and self._tasks:
-            await asyncio.wait(self._tasks, timeout=self.options.grace_s)
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._channel.close()
+        try:
+            if let_run and self._channel.is_open and self._tasks:
+                await asyncio.wait(self._tasks, timeout=self.options.grace_s)
+        finally:
+            # Also when we are cancelled while waiting: nothing may work on for a channel nobody watches.
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._channel.close()

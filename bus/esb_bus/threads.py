@@ -11,6 +11,9 @@ consumer of a queue is the only writer of both, so these counts, read once on ta
     letter arrives again (replay, by hand)  run               run               run if no earlier letter is left,
                                                                                 else back to `.dead`
     parked message is tried                 –                 run               leave
+    parked letter is tried                  –                 run               run if no earlier letter is left
+
+A letter that was replayed and had to be parked is still a letter: it stays ahead of what was parked behind it.
 """
 
 from collections import Counter
@@ -70,20 +73,36 @@ class Threads:
     """Thread → letter id → its marks, for letters that rest in `.dead` or were replayed and not yet done."""
     parked: Counter[str] = field(default_factory=Counter)
     replaying: set[str] = field(default_factory=set)
-    """Letter ids that were taken out of `.dead` and are on their way through the queue."""
+    """Letter ids that were taken out of `.dead` and are not done: in the queue, in our hands or in `.parked`."""
+    parked_letters: set[str] = field(default_factory=set)
+    """Those of them that were replayed and had to be parked."""
     last_sequence: int = 0
 
-    def restore(self, letters: Iterable[Marks], parked: Iterable[Marks]) -> None:
-        """Replace what is known by what `.dead` and `.parked` hold; letters on their way stay known."""
-        under_way = [mark for held in self.letters.values() for mark in held.values() if mark.letter in self.replaying]
-        self.letters = {}
-        self.parked = Counter()
-        for mark in (*under_way, *letters):
-            self.letters.setdefault(mark.thread, {})[mark.letter or mark.message_id] = mark
-            self.last_sequence = max(self.last_sequence, mark.sequence)
+    def restore(self, letters: Iterable[Marks], parked: Iterable[Marks], *, is_takeover: bool = False) -> None:
+        """Replace what is known by what `.dead` and `.parked` hold.
+
+        Letters on their way through the queue stay known, except on a take-over: another process may have done
+        them long ago, and their threads would stay blocked for ever.
+        """
+        under_way = [] if is_takeover else self._under_way()
+        self.letters, self.parked, self.replaying, self.parked_letters = {}, Counter(), set(), set()
+        for mark in under_way:
+            self._know(mark)
+            self.replaying.add(_key(mark))
+        for mark in letters:
+            self._know(mark)
+            self.replaying.discard(_key(mark))
         for mark in parked:
-            self.parked[mark.thread] += 1
+            self.moved_aside(mark)
             self.last_sequence = max(self.last_sequence, mark.sequence)
+
+    def _under_way(self) -> list[Marks]:
+        known = (mark for held in self.letters.values() for mark in held.values())
+        return [mark for mark in known if _key(mark) in self.replaying - self.parked_letters]
+
+    def _know(self, mark: Marks) -> None:
+        self.letters.setdefault(mark.thread, {})[_key(mark)] = mark
+        self.last_sequence = max(self.last_sequence, mark.sequence)
 
     def next_sequence(self) -> int:
         self.last_sequence += 1
@@ -99,15 +118,16 @@ class Threads:
         """Decide about a message from the queue itself (not from `.parked`)."""
         letters = self.letters.get(mark.thread)
         if mark.letter is not None:
-            earlier = [
-                other for key, other in (letters or {}).items() if key != mark.letter and other.sequence < mark.sequence
-            ]
-            return Fate.RETURN if earlier else Fate.RUN
+            return Fate.RETURN if self._has_earlier(mark) else Fate.RUN
         if letters:
             if mark.message_id in letters and mark.message_id not in self.replaying:
                 return Fate.DROP
             return Fate.RUN if self.superseded_by(mark) else Fate.PARK
         return Fate.PARK if self.parked[mark.thread] > 0 else Fate.RUN
+
+    def _has_earlier(self, mark: Marks) -> bool:
+        letters = self.letters.get(mark.thread, {})
+        return any(key != mark.letter and other.sequence < mark.sequence for key, other in letters.items())
 
     def superseded_by(self, mark: Marks) -> list[str]:
         """Ids of the letters that a message would close: same object, all of lower version."""
@@ -119,19 +139,34 @@ class Threads:
         return sorted(same, key=lambda key: same[key].sequence)
 
     def buried(self, mark: Marks) -> None:
-        key = mark.letter or mark.message_id
-        self.replaying.discard(key)
-        self.letters.setdefault(mark.thread, {})[key] = mark
+        self.replaying.discard(_key(mark))
+        self.parked_letters.discard(_key(mark))
+        self._know(mark)
+
+    def taken_out(self, mark: Marks) -> None:
+        """A letter leaves `.dead` and goes back to work."""
+        self.buried(mark)
+        self.replaying.add(_key(mark))
+
+    def rests_in_dead(self, thread: str, letter: str) -> bool:
+        return letter in self.letters.get(thread, {}) and letter not in self.replaying
 
     def letter_closed(self, thread: str, letter: str) -> None:
         self.replaying.discard(letter)
+        self.parked_letters.discard(letter)
         held = self.letters.get(thread, {})
         held.pop(letter, None)
         if not held:
             self.letters.pop(thread, None)
 
-    def moved_aside(self, thread: str) -> None:
-        self.parked[thread] += 1
+    def moved_aside(self, mark: Marks) -> None:
+        """A message goes to `.parked`."""
+        self.parked[mark.thread] += 1
+        if mark.letter is not None:
+            self.parked_letters.add(mark.letter)
+            if not self.rests_in_dead(mark.thread, mark.letter):
+                self.replaying.add(mark.letter)
+                self._know(mark)
 
     def taken_back(self, thread: str) -> None:
         """A parked message is done, or became a letter."""
@@ -140,5 +175,22 @@ class Threads:
             del self.parked[thread]
 
     def eligible(self) -> list[str]:
-        """Parked threads that nothing blocks."""
-        return [thread for thread in self.parked if not self.is_blocked(thread)]
+        """Parked threads of which something may be tried."""
+        return [thread for thread in self.parked if self.may_start(thread)]
+
+    def may_start(self, thread: str) -> bool:
+        """Whether the thread has something parked that nothing blocks."""
+        letters = self.letters.get(thread)
+        if not letters:
+            return self.parked[thread] > 0
+        return min(letters, key=lambda key: letters[key].sequence) in self.parked_letters
+
+    def may_try(self, mark: Marks) -> bool:
+        """Whether this very message, which rests in `.parked`, may be tried."""
+        if not self.is_blocked(mark.thread):
+            return True
+        return mark.letter is not None and not self._has_earlier(mark)
+
+
+def _key(mark: Marks) -> str:
+    return mark.letter or mark.message_id

@@ -88,7 +88,7 @@ def judge(  # noqa: PLR0911  a table reads in one direction
         case EndpointDown():
             return Pause(error.code, str(error))
         case InDoubt():
-            return LookAgain(policy.settle_s if error.wait_s is None else error.wait_s, error.code)
+            return _look_again(error, failures, policy)
         case NewerEventVersion():
             return _wait("needs_upgrade", None, failures, policy)
         case RetryableError():
@@ -99,10 +99,23 @@ def judge(  # noqa: PLR0911  a table reads in one direction
             return Bury("bug")
 
 
+def _look_again(error: InDoubt, failures: Failures, policy: RetryPolicy) -> Verdict:
+    """Waiting for certainty has the bounds of all waiting: an endpoint may never let us know."""
+    after_s = policy.settle_s if error.wait_s is None else error.wait_s
+    if failures.age_s >= policy.give_up_s:
+        return Bury(error.code)
+    if failures.held_s > 0 and failures.held_s + after_s > policy.hold_s:
+        return Park(error.code)
+    return LookAgain(after_s, error.code)
+
+
 def _wait(code: str, retry_after: float | None, failures: Failures, policy: RetryPolicy) -> Verdict:
     if failures.age_s >= policy.give_up_s:
         return Bury("retries_exhausted")
-    delay = policy.delays[min(failures.attempt, len(policy.delays)) - 1] if retry_after is None else retry_after
+    delay = policy.delays[min(failures.attempt, len(policy.delays)) - 1]
+    if retry_after is not None:
+        # "Retry-After: 0" would let us run in circles, and holding would never end: no time passes in it.
+        delay = max(retry_after, policy.delays[0])
     if failures.held_s + delay > policy.hold_s:
         return Park(code)
     return Hold(delay * random.uniform(1.0, 1.1), code)  # noqa: S311  jitter only lengthens

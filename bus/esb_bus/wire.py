@@ -32,6 +32,7 @@ SILENT_HEARTBEATS = 1.5
 """After so many heartbeats without a frame somebody else may hold our queues: no write starts any more."""
 
 PERSISTENT = 2
+MAX_SHORT = 255
 CONNECT_TIMEOUT_S = 10
 Headers = dict[str, Any]
 FrameT = TypeVar("FrameT", bound=Frame)
@@ -63,6 +64,8 @@ class Outgoing:
     type: str | None = None
     content_type: str | None = None
     correlation_id: str | None = None
+    is_moved: bool = False
+    """Came from the broker, so it fits into it, however large."""
 
 
 @dataclass(slots=True)
@@ -205,7 +208,7 @@ class PublishChannel:
             NoRoute: there is no such queue.
             MessageTooLarge: would make the broker close the channel with its neighbours.
         """
-        if len(message.body) > MAX_BODY_BYTES:
+        if len(message.body) > MAX_BODY_BYTES and not message.is_moved:
             raise MessageTooLarge(f"{len(message.body)} bytes; at most {MAX_BODY_BYTES} are carried")
         properties = Basic.Properties(
             delivery_mode=PERSISTENT,
@@ -213,7 +216,7 @@ class PublishChannel:
             headers=message.headers,
             message_type=message.type,
             content_type=message.content_type,
-            correlation_id=message.correlation_id,
+            correlation_id=_short(message.correlation_id),
         )
         try:
             await self._channel.publish(
@@ -291,6 +294,11 @@ async def _call(channel: AmqpChannel, request: Frame, answer: type[FrameT]) -> F
         return cast("FrameT", await channel.rpc(request, answer))
     except AmqpClosed as error:
         raise _loss(error) from error
+
+
+def _short(text: str | None) -> str | None:
+    """Cut to the 255 bytes of a property; the header of the same meaning keeps the whole."""
+    return text if text is None else text.encode(errors="replace")[:MAX_SHORT].decode(errors="ignore")
 
 
 def _loss(error: AmqpClosed) -> ChannelLost:
