@@ -3,7 +3,7 @@
 An adapter brings the check; everything that has to hold for every door stands here once. The rules:
 
 - a wrong signature is 401 and leaves no trace but a counter; what is correctly signed is stored, however bad it is;
-- no body above 8 MB is ever held, nor 64 MB of bodies altogether, whatever their senders declare;
+- no body above 8 MB is ever held, nor 64 MB of bodies altogether, whatever their senders declare; none is unpacked;
 - the answer comes within the deadline: what the broker has not confirmed by then is 503, and the poll brings it later.
 """
 
@@ -96,6 +96,8 @@ class Intake:
         return receive
 
     async def _taken_in(self, endpoint: str, check: Check, request: Request, held: list[int]) -> str:
+        if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise _Stopped(Refused(415, "compressed", "Send the body as it is: a compressed one is not unpacked."))
         body = await self._body(request, held)
         verdict = check(request.headers, body)
         if isinstance(verdict, Refused):

@@ -1,7 +1,6 @@
 """The process `esb run`: every role of the bus, composed from settings and landscape. Read it top to bottom."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -13,11 +12,10 @@ from functools import partial
 
 import redis.asyncio as redis
 import structlog
-import uvicorn
-from starlette.types import ASGIApp
 
 from esb_adapters.bitrix24 import main as bitrix24
 from esb_adapters.door import door
+from esb_adapters.door_server import serve_door
 from esb_adapters.onec import main as onec
 from esb_adapters.receiving import Intake, Limits
 from esb_adapters.website import main as website
@@ -86,8 +84,8 @@ async def run(settings: Settings, landscape: Landscape, secrets: Secrets, stop: 
         routes = [*website.routes(landscape, secrets, intake), *bitrix24.routes(landscape, secrets, intake)]
         listener = socket.create_server((settings.http_host, settings.http_port), backlog=256)
         stack.callback(listener.close)
-        roles = [
-            ("door", _door_role(door(routes, is_ready=lambda: publisher.is_connected), listener)),
+        roles: list[tuple[str, Role]] = [
+            ("door", partial(serve_door, door(routes, is_ready=lambda: publisher.is_connected), listener)),
             *bus.transform_roles(),
             *(role for endpoint in endpoints for role in bus.roles_of(endpoint)),
         ]
@@ -255,26 +253,6 @@ async def _redis(settings: Settings) -> AsyncIterator[redis.Redis | None]:
         yield connection
     finally:
         await connection.aclose()
-
-
-class _DoorServer(uvicorn.Server):
-    """uvicorn without its own signal handling: the process has one owner."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _door_role(app: ASGIApp, listener: socket.socket) -> Role:
-    async def serve(stop: asyncio.Event) -> None:
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
-        server = _DoorServer(config)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        await stop.wait()
-        server.should_exit = True
-        await serving
-
-    return serve
 
 
 async def _supervised(name: str, role: Role, stop: asyncio.Event) -> None:

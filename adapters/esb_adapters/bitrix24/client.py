@@ -14,6 +14,7 @@ from esb_adapters.bitrix24.protocol import (
     read_answer,
     read_batch,
 )
+from esb_adapters.outgoing import open_http
 from esb_bus.errors import EndpointDown, InDoubt
 from esb_bus.landscape import Bitrix24Portal
 from esb_bus.ports import RateBudget
@@ -30,7 +31,7 @@ class Client:
     def __init__(self, portal: Bitrix24Portal, secret: SecretStr, budget: RateBudget) -> None:
         self._base = f"{str(portal.url).rstrip('/')}/{secret.get_secret_value().strip('/')}"
         self._budget = budget
-        self._http = httpx.AsyncClient(timeout=httpx.Timeout(portal.timeout_s, connect=CONNECT_S))
+        self._http = open_http(timeout=httpx.Timeout(portal.timeout_s, connect=CONNECT_S))
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -19,6 +19,7 @@ from esb_adapters.onec.protocol import authorisation
 from esb_adapters.onec.resolve import Directory
 from esb_adapters.onec.sender import OneCSender
 from esb_adapters.onec.tables import configuration
+from esb_adapters.outgoing import open_http
 from esb_bus.cache import MemoryCache
 from esb_bus.landscape import Landscape, OneCBase
 from esb_bus.ports import Cache
@@ -43,11 +44,10 @@ def open_client(base: OneCBase, secret: SecretStr) -> ODataClient:
     """Connections to one base. The secret is `user:password` of a 1C user."""
     # httpx logs the address of every request at INFO, and ours hold tax numbers and names.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    http = httpx.AsyncClient(
+    http = open_http(
         headers={"Authorization": authorisation(secret.get_secret_value())},
         timeout=httpx.Timeout(base.timeout_s, connect=min(CONNECT_S, base.timeout_s)),
         limits=httpx.Limits(max_connections=base.max_parallel * 2 + 2, keepalive_expiry=KEEPALIVE_S),
-        trust_env=False,
     )
     return ODataClient(http, str(base.url))
 

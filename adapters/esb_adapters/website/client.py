@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from esb_adapters.outgoing import open_http
 from esb_adapters.website.protocol import SecretUnusable
 from esb_adapters.website.rest import Answer, ShopDown, rest_root
 
@@ -26,7 +27,7 @@ class ShopClient(AbstractAsyncContextManager["ShopClient"]):
         user, colon, password = key.partition(":")
         if not (user and colon and password):
             raise SecretUnusable("the secret of a WooCommerce shop is consumer key:consumer secret")
-        self._http = httpx.AsyncClient(
+        self._http = open_http(
             base_url=rest_root(url),
             auth=(user, password),
             timeout=timeout_s,

@@ -53,7 +53,7 @@ def _id_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-SiteOrderId = Annotated[str, BeforeValidator(_id_text), StringConstraints(pattern=r"^[^/\s\x00-\x1f]{1,100}$")]
+SiteOrderId = Annotated[str, BeforeValidator(_id_text), StringConstraints(pattern=r"^[^/\s\p{C}]{1,100}$")]
 
 
 class Part(BaseModel):

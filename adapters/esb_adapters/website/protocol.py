@@ -41,7 +41,7 @@ _KEPT_HEADERS = (
 )
 _PING = re.compile(rb"webhook_id=\d{1,20}")
 _LEADING_ID = re.compile(rb'\s*\{\s*"id"\s*:\s*(\d{1,20})\s*[,}]')
-_ORDER_ID = re.compile(r"[^/\s\x00-\x1f]{1,100}")
+_ORDER_ID = re.compile(r"[^/\s]{1,100}")
 
 _BAD_SIGNATURE = Refused(401, "bad_signature", "The signature does not fit the body and the shared secret.")
 
@@ -154,10 +154,15 @@ def woocommerce_subject(endpoint: str, body: bytes) -> Subject:
 def standard_subject(endpoint: str, body: bytes) -> Subject:
     data = _member(_parsed(body), "data")
     native_id, version = _member(data, "id"), _member(data, "version")
-    if not isinstance(native_id, str | int) or not _ORDER_ID.fullmatch(str(native_id)):
+    if not isinstance(native_id, str | int) or not _is_order_id(str(native_id)):
         return Subject(None, None)
     known = type(version) is int and 0 <= version <= MAX_VERSION
     return Subject(order_key(endpoint, native_id), version if known else _milliseconds(_member(data, "occurred_at")))
+
+
+def _is_order_id(text: str) -> bool:
+    """Whether it may become part of a key, and so of headers, logs and comments in 1C."""
+    return text.isprintable() and _ORDER_ID.fullmatch(text) is not None
 
 
 def utc(text: str) -> datetime:
