@@ -10,6 +10,7 @@ from esb_bus.logging import set_up_logging
 from esb_cli import dead, topology
 from esb_cli.check import check_command
 from esb_cli.context import DEFAULT_LANDSCAPE, LandscapeOption, err, fail, read_landscape, read_settings
+from esb_cli.demo.command import demo_command
 from esb_cli.mapping import map_command
 from esb_cli.trace import trace_command
 
@@ -18,6 +19,7 @@ app.add_typer(dead.app, name="dead")
 app.add_typer(topology.app, name="topology")
 app.command("check")(check_command)
 app.command("trace")(trace_command)
+app.command("demo")(demo_command)
 app.command("map")(map_command)
 
 schemas = typer.Typer(no_args_is_help=True, help="The canonical events as JSON Schema and AsyncAPI.")

@@ -10,14 +10,16 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from esb_bus.landscape import load_landscape
 from esb_bus.settings import Settings
 from esb_cli.dead import fetch_letter
 from esb_cli.demo.company import ENDPOINTS, PORTAL, SHOP
-from esb_cli.demo.gather import Ledgers, evidence
+from esb_cli.demo.gather import Ledgers
 from esb_cli.demo.stage import stage
+from esb_standins.nodes import NodesUnavailable
 from esb_standins.shop.webhooks import signature
 
 RUN_DIR = Path(__file__).parents[2] / ".run" / "e2e"
@@ -157,16 +159,6 @@ class Company:
         assert process.returncode == 0, output.decode()
         return output.decode()
 
-    async def evidence(self, keys):
-        """What there is about some orders, to be reconciled."""
-        found = await evidence(self.running, self.ledgers, ())
-        native = {key.partition("/")[2] for key in keys}
-        return (
-            [order for order in found.orders if order.key in keys],
-            [row for row in found.rows if row.key is not None and row.key.partition("/")[2] in native],
-            found,
-        )
-
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def company(servers):
@@ -174,3 +166,19 @@ async def company(servers):
     environ = os.environ | servers.environment()
     async with stage(RUN_DIR, RUN_DIR / "nodes", poll_s=1, environ=environ) as running:
         yield Company(running)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def company_of_its_own():
+    """Another company, on private servers that a test may kill."""
+    try:
+        async with stage(RUN_DIR, RUN_DIR / "own-nodes", poll_s=1, environ=_without_servers()) as running:
+            yield Company(running)
+    except NodesUnavailable as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no broker of our own to kill: {error}")
+
+
+def _without_servers():
+    return {name: value for name, value in os.environ.items() if not name.startswith("ESB_")}

@@ -82,12 +82,14 @@ async def test_an_order_that_cannot_be_used_is_accepted_and_explained(company, n
 
 
 @pytest.mark.parametrize(
-    ("native", "name"), [(910021, "Лютик 🌼 и К°"), (910022, "Очень длинное имя " * 56)], ids=["emoji", "1000 characters"]
+    ("native", "name", "inn"),
+    [(910021, "Лютик 🌼 и К°", "7729123003"), (910022, "Очень длинное имя." * 55 + "1234567890", "7729123010")],
+    ids=["emoji", "1000 characters"],
 )
-async def test_an_odd_name_does_not_stop_an_order(company, native, name):
+async def test_an_odd_name_does_not_stop_an_order(company, native, name, inn):
     body = await _body(company, native)
     billing = body["billing"] | {"company": name}
-    meta = [entry for entry in body["meta_data"] if not entry["key"].startswith("_billing_")]
+    meta = [{"id": 1, "key": "_seller", "value": "romashka-opt"}, {"id": 2, "key": "_billing_inn", "value": inn}]
 
     answer = await company.deliver(_raw(body | {"billing": billing, "meta_data": meta}))
 

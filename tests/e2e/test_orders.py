@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from esb_cli.demo.command import writes_while_idle
 from esb_cli.demo.company import BUH, RETAIL, SHOP, TRADE
 from esb_cli.demo.facts import invoice_key
+from esb_cli.demo.performance import writes_while_idle
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -43,7 +43,7 @@ async def test_a_changed_order_changes_its_document(company):
         content = await company.content(first)
         return content["Posted"] and Decimal(str(content["СуммаДокумента"])) == Decimal("2445.00")
 
-    await _until(is_new)
+    await company.until(is_new)
     assert len(await company.documents(key)) == 1
 
 
@@ -108,16 +108,6 @@ async def test_after_one_order_and_one_deal_nothing_more_is_written(company):
     assert await writes_while_idle(company.control, 5) == 0
 
 
-async def test_a_trace_finds_an_order_by_its_number(company):
-    key = await company.order()
-    document = await company.posted(key)
-
-    told = await company.esb("trace", key.rpartition("/")[2])
-
-    assert key in told
-    assert document.base in told
-
-
 async def _create_product(company, article):
     """An accountant enters the product that was missing, like one that is there."""
     products = await company.control.objects(TRADE, "Catalog_Номенклатура")
@@ -128,11 +118,3 @@ async def _create_product(company, article):
         if name not in {"Ref_Key", "DataVersion", "Code", "Артикул"} and not name.endswith("navigationLinkUrl")
     }
     await company.control.act(TRADE, "create", {"set": "Catalog_Номенклатура", "fields": fields | {"Артикул": article}})
-
-
-async def _until(condition):
-    async with asyncio.timeout(20):
-        while not await condition():
-            await asyncio.sleep(0.05)
-
-
