@@ -5,11 +5,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from esb_standins.nodes.containers import engine_answers, plan_containers
+from esb_standins.nodes.errors import NodesUnavailable
 from esb_standins.nodes.packages import binaries
 from esb_standins.nodes.process import Supervised
 from esb_standins.nodes.rabbitmq import RabbitAddress, rabbitmq_plan
 from esb_standins.nodes.redis import RedisAddress, redis_plan
-from esb_standins.nodes.server import ADDRESS_FILE, PrivateServer
+from esb_standins.nodes.server import ADDRESS_FILE, PrivateServer, Server
 
 _FOLDERS = ("rabbitmq", "redis")
 
@@ -18,8 +20,8 @@ _FOLDERS = ("rabbitmq", "redis")
 class Servers:
     """The servers that are ours; None for one that somebody else runs."""
 
-    rabbitmq: PrivateServer[RabbitAddress] | None
-    redis: PrivateServer[RedisAddress] | None
+    rabbitmq: Server[RabbitAddress] | None
+    redis: Server[RedisAddress] | None
 
     async def start(self) -> None:
         """Start all; when one fails, none stays."""
@@ -35,14 +37,20 @@ class Servers:
         for server in self._all():
             await server.discard()
 
-    def _all(self) -> list[PrivateServer[RabbitAddress] | PrivateServer[RedisAddress]]:
+    def _all(self) -> list[Server[RabbitAddress] | Server[RedisAddress]]:
         return [server for server in (self.redis, self.rabbitmq) if server is not None]
 
 
 def plan_servers(run_dir: Path, *, lock: int, rabbitmq: bool, redis: bool, detached: bool = False) -> Servers:
-    """Find the programs, end what a crashed run left in `run_dir`, and plan the servers asked for."""
+    """End what a crashed run left in `run_dir`, and plan the servers asked for: processes, or else containers."""
     end_leftovers(run_dir)
-    found = binaries(cache_of(run_dir))
+    try:
+        found = binaries(cache_of(run_dir))
+    except NodesUnavailable:
+        if not engine_answers():
+            raise
+        in_containers = plan_containers(run_dir)
+        return Servers(in_containers[0] if rabbitmq else None, in_containers[1] if redis else None)
     return Servers(
         rabbitmq=PrivateServer(rabbitmq_plan(run_dir / "rabbitmq", found), lock=lock, detached=detached)
         if rabbitmq

@@ -8,15 +8,47 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from esb_standins.nodes.errors import NodeFailed
 from esb_standins.nodes.process import Supervised
 from esb_standins.nodes.waiting import wait_until_ready
 
 Address = TypeVar("Address")
+Address_co = TypeVar("Address_co", covariant=True)
 
 ADDRESS_FILE = "address.json"
+
+
+class Server(Protocol[Address_co]):
+    """What can be done with a server of ours, be it a process or a container."""
+
+    @property
+    def address(self) -> Address_co: ...
+
+    async def start(self) -> None:
+        """Start empty; return when the server answers."""
+
+    async def revive(self) -> None:
+        """Start again what `stop` or `kill` has ended, with the data that is there."""
+
+    async def restart(self) -> None:
+        """End cleanly and start again."""
+
+    async def stop(self) -> None:
+        """Ask the server to end."""
+
+    async def kill(self) -> None:
+        """End the server at once, as a power cut would."""
+
+    def pause(self) -> None:
+        """Freeze the server: connections stay open, nothing answers."""
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+
+    async def discard(self) -> None:
+        """End the server and throw its data away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from esb_standins.nodes.external import GivenBroker, own_prefix, own_vhost
 from esb_standins.nodes.private import Servers, plan_servers
 from esb_standins.nodes.rabbitmq import RabbitAddress
 from esb_standins.nodes.redis import RedisAddress
-from esb_standins.nodes.server import PrivateServer
+from esb_standins.nodes.server import Server
 
 PRIVATE_PREFIX = "esb:"
 
@@ -36,8 +36,8 @@ class Nodes:
     redis_url: str
     redis_prefix: str
     is_own_vhost: bool
-    rabbitmq: PrivateServer[RabbitAddress] | None
-    redis: PrivateServer[RedisAddress] | None
+    rabbitmq: Server[RabbitAddress] | None
+    redis: Server[RedisAddress] | None
 
     def environment(self) -> dict[str, str]:
         """Return the settings that point a process of the product at these servers."""
