@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, Stri
 from pydantic_core import ErrorDetails
 
 from esb_bus.errors import EsbError, PermanentError
+from esb_bus.redaction import redacted
 from esb_schemas.identifiers import SHARED, Inn, Kpp, LegalEntityCode, Ogrn
 from esb_schemas.registry import OUTCOME_TYPES
 from esb_schemas.values import VatRate
@@ -207,6 +208,19 @@ class Route(Strict):
         return (self.legal_entity,) if isinstance(self.legal_entity, str) else self.legal_entity
 
 
+class Subscriber(Strict):
+    """Another service that reads events: it gets a user and a queue of its own on the broker, and nothing else."""
+
+    legal_entities: tuple[LegalEntityCode, ...] = Field(min_length=1)
+    """Whose events; `shared` for facts of the company as a whole (prices, endpoints)."""
+    events: tuple[str, ...] = Field(min_length=1)
+    """Event types, or `order.*` for all of a subject."""
+    history: bool = False
+    """Also the history of these legal entities, which holds every type of event."""
+    max_bytes: Annotated[int, Field(ge=1_000_000)] = 256_000_000
+    """Beyond this its queue forgets the oldest."""
+
+
 class Limits(Strict):
     """How long and how much before a thread is parked, a letter is written or an alarm is raised."""
 
@@ -228,6 +242,7 @@ class Landscape(Strict):
     bitrix24: dict[Name, Bitrix24Portal] = {}
     website: dict[Name, Website] = {}
     routes: tuple[Route, ...] = ()
+    subscribers: dict[Name, Subscriber] = {}
     limits: Limits = Limits()
     rounding: Decimal = Decimal("0.01")
 
@@ -320,7 +335,7 @@ def _fault(fault: ErrorDetails) -> str:
         return f"{path}: there is no such setting"
     if fault["type"] == "missing":
         return f"{path}: is missing"
-    return f"{path}: {fault['msg'].removeprefix('Value error, ')} (got {str(fault['input'])[:60]!r})"
+    return f"{path}: {fault['msg'].removeprefix('Value error, ')} (got {redacted(str(fault['input'])[:60])!r})"
 
 
 SECTIONS: dict[str, type[Strict]] = {
@@ -328,6 +343,7 @@ SECTIONS: dict[str, type[Strict]] = {
     ONEC_KIND: OneCBase,
     BITRIX24_KIND: Bitrix24Portal,
     WEBSITE_KIND: Website,
+    "subscribers": Subscriber,
 }
 NOWHERE = Route.model_construct(event=(), legal_entity=None, to=())
 """A route that takes nothing."""

@@ -5,9 +5,12 @@ so that one misspelt setting hides no other problem and makes up none.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import HttpUrl
 
 from esb_bus.landscape import (
     BITRIX24_KIND,
@@ -18,6 +21,7 @@ from esb_bus.landscape import (
     Landscape,
     OneCBase,
     Route,
+    Subscriber,
     Website,
     table,
 )
@@ -25,6 +29,7 @@ from esb_schemas.identifiers import SHARED
 from esb_schemas.registry import EVENT_TYPES, OUTCOME_TYPES
 
 KNOWN_TYPES = frozenset(event.type for event in EVENT_TYPES)
+INBOUND_WEBHOOK = re.compile(r"/rest/\d+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,10 @@ def contradictions(landscape: Landscape, names: Names) -> Iterator[str]:
         yield from _website_problems(f"{WEBSITE_KIND}.{name}", site)
     for name, portal in landscape.bitrix24.items():
         yield from _portal_problems(f"{BITRIX24_KIND}.{name}", portal, names)
+    for path, url in _addresses(landscape):
+        yield from _address_problems(path, url)
+    for name, subscriber in landscape.subscribers.items():
+        yield from _subscriber_problems(f"subscribers.{name}", subscriber, names)
     for index, route in enumerate(landscape.routes):
         yield from _route_problems(f"routes.{index}", route, landscape, names)
     yield from _unreached_routes(landscape, names)
@@ -124,6 +133,32 @@ def _portal_problems(path: str, portal: Bitrix24Portal, names: Names) -> Iterato
     for originator, shop in portal.shops.items():
         if not shop.startswith(f"{WEBSITE_KIND}.") or shop not in names.endpoints:
             yield f"{path}.shops.{originator}: there is no shop [{shop}]"
+
+
+def _addresses(landscape: Landscape) -> Iterator[tuple[str, HttpUrl]]:
+    yield from ((f"{ONEC_KIND}.{name}.url", base.url) for name, base in landscape.onec.items())
+    yield from ((f"{BITRIX24_KIND}.{name}.url", portal.url) for name, portal in landscape.bitrix24.items())
+    yield from ((f"{WEBSITE_KIND}.{name}.url", site.url) for name, site in landscape.website.items() if site.url)
+
+
+def _address_problems(path: str, url: HttpUrl) -> Iterator[str]:
+    """The file is reviewed, copied and sent around: no secret may hide in it. The address itself is not repeated."""
+    if url.username or url.password:
+        yield f"{path}: holds an account; put it into the secret and name that"
+    if url.query or url.fragment:
+        yield f"{path}: an address ends before '?' and '#'"
+    if path.startswith(BITRIX24_KIND) and INBOUND_WEBHOOK.search(url.path or ""):
+        yield f"{path}: holds the code of the inbound webhook; end it with /rest/ and put <user>/<code> into the secret"
+
+
+def _subscriber_problems(path: str, subscriber: Subscriber, names: Names) -> Iterator[str]:
+    for code in subscriber.legal_entities:
+        if code != SHARED and code not in names.entities:
+            yield f"{path}.legal_entities: there is no [legal_entities.{code}]{_perhaps(code, names.entities)}"
+    subjects = {f"{event_type.split('.', 1)[0]}.*" for event_type in KNOWN_TYPES}
+    for event in subscriber.events:
+        if event not in KNOWN_TYPES | subjects:
+            yield f"{path}.events: there is no event type {event!r}{_perhaps(event, KNOWN_TYPES | subjects)}"
 
 
 def _route_problems(path: str, route: Route, landscape: Landscape, names: Names) -> Iterator[str]:

@@ -112,6 +112,15 @@ def stream(legal_entity: str, days: int) -> Queue:
     return Queue(log_stream(legal_entity), "history", arguments, (f"*.*.{legal_entity}",))
 
 
+def subscriber_queue(name: str, keys: tuple[str, ...], max_bytes: int) -> Queue:
+    """The queue of another service. It forgets its oldest messages when nobody reads.
+
+    A full queue that refused instead would make the publish of an event fail for everybody.
+    """
+    arguments = {**_quorum(), "x-overflow": "drop-head", "x-max-length-bytes": max_bytes}
+    return Queue(f"sub.{name}", f"events for the subscriber {name}", arguments, keys)
+
+
 def _quorum() -> dict[str, Any]:
     return {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT}
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from esb_adapters import outgoing
-from esb_adapters.outgoing import open_http
+from esb_bus import outgoing
+from esb_bus.outgoing import open_http
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("adapters/esb_adapters", "bus/esb_bus", "schemas/esb_schemas", "transformers/esb_transformers")

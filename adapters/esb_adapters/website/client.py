@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from esb_adapters.outgoing import open_http
+from esb_bus.outgoing import open_http
 from esb_adapters.website.protocol import SecretUnusable
 from esb_adapters.website.rest import Answer, ShopDown, rest_root
 
