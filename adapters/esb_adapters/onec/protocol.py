@@ -119,11 +119,15 @@ def moment(value: str, zone: str) -> datetime | None:
 
 
 def counter(data_version: str) -> int:
-    """`DataVersion` as a number that grows with every write: a counter in the first four of eight bytes."""
+    """`DataVersion` as a number that grows with every write.
+
+    Eight bytes with a counter in one half: the first with platform 8.3, the last in a recording of platform 8.5.
+    """
     try:
-        return int.from_bytes(base64.b64decode(data_version, validate=True)[:4], "big")
+        halves = base64.b64decode(data_version, validate=True)
     except (binascii.Error, ValueError):
         return 0
+    return int.from_bytes(halves[:4], "big") or int.from_bytes(halves[4:], "big")
 
 
 def read_answer(status: int, content: bytes, *, write: bool) -> Json:

@@ -74,7 +74,8 @@ def test_dates_are_the_wall_clock_of_the_base():
 
 
 @pytest.mark.parametrize(
-    ("version", "number"), [("AAAAAAAAAAA=", 0), ("AAAAAQAAAAA=", 1), ("AAAAMgAAAAA=", 50), ("?", 0)]
+    ("version", "number"),
+    [("AAAAAAAAAAA=", 0), ("AAAAAQAAAAA=", 1), ("AAAAMgAAAAA=", 50), ("AAAAAAAAAAM=", 3), ("AAAA", 0), ("?", 0)],
 )
 def test_data_versions_grow(version, number):
     assert counter(version) == number
