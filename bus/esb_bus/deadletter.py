@@ -57,7 +57,7 @@ def letter_of(delivery: Delivery, queue: str, failure: Failure, sequence: int) -
 
     A letter that fails again after a replay keeps its id and its sequence, hence its place in its thread.
     """
-    letter = delivery.headers.get(H_LETTER) or delivery.message_id
+    letter = str(delivery.headers.get(H_LETTER) or delivery.message_id)
     headers = {
         **delivery.headers,
         **_failure_headers(queue, failure),
@@ -145,12 +145,25 @@ def _bounded(headers: Headers) -> Headers:
     """Headers that AMQP can carry: a move that could never succeed would stop the queue for ever."""
     sizes = {key: len(str(value)) for key, value in headers.items()}
     if sum(sizes.values()) <= MAX_HEADERS // 4:  # in UTF-8 a character has at most four bytes
-        return headers
+        return {key: _writable(value) for key, value in headers.items()}
     bounded = {key: value for key, value in headers.items() if key.startswith("x-esb-") or sizes[key] <= MAX_SHORT}
     for key, value in bounded.items():
         if isinstance(value, str):
             bounded[key] = value.encode(errors="replace")[:MAX_HEADER_TEXT].decode(errors="ignore")
-    return bounded
+    return {key: _writable(value) for key, value in bounded.items()}
+
+
+def _writable(value: Any) -> Any:
+    """A text in another encoding is read as bytes, and bytes can be written as an array of bytes only."""
+    match value:
+        case bytes():
+            return bytearray(value)
+        case list():
+            return [_writable(one) for one in value]
+        case dict():
+            return {key: _writable(one) for key, one in value.items()}
+        case _:
+            return value
 
 
 def number(value: object) -> int:

@@ -242,9 +242,9 @@ class Session:
         if lane is not None:
             lane.waiting.append(work)
             if lane.is_held:
-                self._held += 1
-                if self._is_crowded():
+                if self._is_crowded(1):
                     lane.crowded.set()
+                self._held += 1
             return
         lane = self._lanes[mark.thread] = Lane(deque((work,)))
         self.spawn(self._run_lane(mark.thread, lane))
@@ -346,7 +346,7 @@ class Session:
 
     async def _carry_out(self, lane: Lane, work: Work, verdict: Verdict) -> None:
         match verdict:
-            case Hold() if self._is_crowded():
+            case Hold() | LookAgain() if self._is_crowded(len(lane.waiting)):
                 await self._park_lane(lane, verdict.code)
             case Hold():
                 await self._hold(lane, work, verdict.delay_s, verdict.code)
@@ -361,8 +361,9 @@ class Session:
                 await self._channel.ack(work.delivery.tag)
                 lane.waiting.popleft()
 
-    def _is_crowded(self) -> bool:
-        return self._held >= self.options.prefetch // 2
+    def _is_crowded(self, coming: int) -> bool:
+        """Whether the held messages and the coming ones take more than half of what we may have in our hands."""
+        return self._held + coming > self.options.prefetch // 2
 
     async def _hold(self, lane: Lane, work: Work, delay_s: float, code: str) -> None:
         """Wait with the message unacknowledged and its thread behind it, until too many stand there."""

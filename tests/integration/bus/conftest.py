@@ -84,7 +84,13 @@ class Bench:
         )
 
     async def publish(
-        self, text: str, thread: str | None, *, version: int = 1, object: str | None = None, message_id: str = ""
+        self,
+        text: str,
+        thread: str | None,
+        *,
+        version: int = 1,
+        object: str | None = None,  # noqa: A002  as the header is called
+        message_id: str = "",
     ) -> None:
         headers: dict[str, Any] = {H_VERSION: version}
         if thread is not None:
@@ -97,19 +103,18 @@ class Bench:
         await self.publisher.publish(command_message(self.queue, Command(name, letters)))  # type: ignore[arg-type]
 
     async def letters(self) -> list[Letter]:
-        found = []
         async with browse(await self.links.link(), dead_queue(self.queue)) as browser:
-            async for delivery in browser.messages():
-                found.append(read_letter(delivery, self.queue))
-        return found
+            return [read_letter(delivery, self.queue) async for delivery in browser.messages()]
 
     async def count(self, queue: str) -> int:
         return await (await self.links.link()).ready_count(queue)
 
     @asynccontextmanager
-    async def consumer(self, handler: Recorder, **options: Any) -> AsyncIterator[QueueConsumer]:
+    async def consumer(
+        self, handler: Recorder, links: LinkSource | None = None, **options: Any
+    ) -> AsyncIterator[QueueConsumer]:
         """Run a consumer with connections of its own."""
-        links = LinkSource(self.servers.amqp_url, f"consumer {self.queue}")
+        links = links or LinkSource(self.servers.amqp_url, f"consumer {self.queue}")
         settings = {"policy": FAST, "park_retry_s": 0.3, "tick_s": 0.3, "grace_s": 5, **options}
         consumer = QueueConsumer(Options(self.queue, **settings), handler, links, self.publisher, self.declarer)
         stop = asyncio.Event()

@@ -2,9 +2,10 @@
 
 import asyncio
 
+from tests.integration.bus.conftest import Bench, Recorder, until
+
 from esb_bus.errors import EndpointDown, InDoubt, PermanentError, PoisonMessageError, RetryableError
 from esb_bus.topology import dead_queue, parked_queue
-from tests.integration.bus.conftest import Bench, Recorder, until
 
 
 async def test_messages_of_a_thread_are_done_in_order_and_acknowledged(bench: Bench):
