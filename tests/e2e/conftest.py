@@ -24,6 +24,9 @@ from esb_standins.shop.webhooks import signature
 
 RUN_DIR = Path(__file__).parents[2] / ".run" / "e2e"
 DEADLINE_S = 20.0
+YOUNG_S = 6.0
+"""RabbitMQ 3.10.8 loses streams for good that were made less than some three seconds before its power cut. No condition
+tells that they are safe; what is tested here is the accident of a bus that runs, not of one just installed."""
 
 
 async def until(find, seconds=DEADLINE_S):
@@ -173,6 +176,7 @@ async def company_of_its_own():
     """Another company, on private servers that a test may kill."""
     try:
         async with stage(RUN_DIR, RUN_DIR / "own-nodes", poll_s=1, environ=_without_servers()) as running:
+            await asyncio.sleep(YOUNG_S)
             yield Company(running)
     except NodesUnavailable as error:
         if os.environ.get("CI"):

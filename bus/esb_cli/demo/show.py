@@ -63,7 +63,7 @@ def show_report(console: Console, report: Report, measured: Measured) -> None:
     table = Table(title="The bases themselves say", title_justify="left", show_header=False, box=None, padding=(0, 2))
     table.add_column(style="bold", min_width=22)
     table.add_column(justify="right")
-    table.add_column(style="dim")
+    table.add_column(style="dim", no_wrap=True, overflow="ellipsis")
     for name, value, meaning in _lines(report, measured):
         table.add_row(name, value, meaning)
     console.print()
@@ -133,13 +133,15 @@ def _show_findings(console: Console, title: str, findings: tuple[str, ...]) -> N
 def show_letters(console: Console, letters: tuple[DeadLetter, ...], *, keeps_running: bool) -> None:
     """Say why each letter is dead, and what a person does about it."""
     for letter in letters[:SHOWN]:
-        console.print(f"\n[yellow]dead letter[/] {escape(letter.object or letter.thread)} in {letter.queue}")
-        console.print(f"  {letter.reason}: {escape(letter.error)}")
-        command = f"esb dead replay --document {letter.object or letter.thread}"
-        if keeps_running:
-            console.print(f"  when that is done: [bold]{escape(command)}[/]")
-        else:
-            console.print(f"  when that is done (try it with [bold]--keep[/]): [bold]{escape(command)}[/]")
+        document = letter.object or letter.thread
+        where = "" if keeps_running else " (try it with [bold]--keep[/])"
+        console.print(f"\n[yellow]dead letter[/] {escape(document)} in {letter.queue}")
+        console.print(f"  {letter.reason}: {escape(letter.error)}", soft_wrap=True)
+        console.print(
+            f"  when that is done{where}: [bold]esb dead replay --document {escape(document)}[/]", soft_wrap=True
+        )
+    if len(letters) > SHOWN:
+        console.print(f"  … and {len(letters) - SHOWN} more")
 
 
 def show_addresses(console: Console, running: Stage, environment_file: str, repair: str | None) -> None:
@@ -156,8 +158,13 @@ def show_addresses(console: Console, running: Stage, environment_file: str, repa
     console.print()
     console.print(table)
     console.print("\nIn another terminal, with .venv/bin in the PATH:")
-    console.print(f"  set -a; . {environment_file}; set +a", highlight=False)
-    console.print("  esb dead list", highlight=False)
+    for command in _commands(environment_file, repair):
+        console.print(f"  {escape(command)}", soft_wrap=True)
+
+
+def _commands(environment_file: str, repair: str | None) -> Iterator[str]:
+    yield f"set -a; . {environment_file}; set +a"
+    yield "esb dead list"
     if repair is not None:
-        console.print(f"  {escape(repair)}   # types the article anew, in Latin letters", highlight=False)
-        console.print("  esb dead replay --reason unknown_product", highlight=False)
+        yield f"{repair}   # types the article anew, in Latin letters"
+        yield "esb dead replay --reason unknown_product"
