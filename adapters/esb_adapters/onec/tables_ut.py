@@ -1,5 +1,6 @@
 """УТ 11 («Управление торговлей»): 11.5 as of 11.5.27, and 11.4 as of 11.4.2 where it differs."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from esb_adapters.onec.configurations import (
@@ -177,10 +178,13 @@ UT_115 = ConfigurationFacts(
 )
 
 
-def _with_section(facts: DocumentFacts, drop: tuple[str, ...] = (), **fields: str) -> DocumentFacts:
+def _with_section(facts: DocumentFacts, constants: Mapping[str, str] | None = None, **fields: str) -> DocumentFacts:
     assert facts.section is not None
-    kept = {name: place for name, place in {**facts.section.fields, **fields}.items() if name not in drop}
-    return replace(facts, section=replace(facts.section, fields=kept))
+    changed = {
+        "fields": {**facts.section.fields, **fields},
+        "constants": {**facts.section.constants, **(constants or {})},
+    }
+    return replace(facts, section=replace(facts.section, **changed))
 
 
 UT_114 = replace(
@@ -190,7 +194,8 @@ UT_114 = replace(
     main_bank_account=None,
     documents={
         "customer_order": replace(
-            _with_section(UT_ORDER, vat_rate="СтавкаНДС"),
+            _with_section(UT_ORDER, {"ВариантОбеспечения": "Требуется"}, vat_rate="СтавкаНДС"),
+            constants={**UT_ORDER.constants, "ПорядокРасчетов": "ПоЗаказамНакладным"},
             lengths={"delivery_address": 500, "external_number": 30},
             key_field=TextField("НомерПоДаннымКлиента", 30),
         ),
