@@ -1,11 +1,11 @@
 """What `esb check` asks a base before anything is sent to it."""
 
 import re
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from esb_adapters.onec.client import ODataClient
-from esb_adapters.onec.configurations import ConfigurationFacts, DocumentFacts
+from esb_adapters.onec.configurations import ConfigurationFacts, CounterpartyFacts, DocumentFacts, IncomingFacts
 from esb_adapters.onec.lookup import COMMENT
 from esb_adapters.onec.poller import find_node
 from esb_adapters.onec.resolve import CURRENCIES, ORGANISATIONS, PRODUCTS, Directory
@@ -27,7 +27,7 @@ def read_metadata(edmx: str) -> Mapping[str, frozenset[str]]:
 
 def missing_fields(facts: ConfigurationFacts, published: Mapping[str, frozenset[str]]) -> Iterator[str]:
     """Say every set and property of the table that the base does not publish."""
-    for entity_set, names in _needed(facts):
+    for entity_set, names in needed(facts).items():
         if entity_set not in published:
             yield f"{entity_set} is not published: add it to the composition of the OData interface"
             continue
@@ -38,16 +38,45 @@ def missing_fields(facts: ConfigurationFacts, published: Mapping[str, frozenset[
                 yield f"{entity_set} has no {name}: this release of the configuration differs from our table"
 
 
-def _needed(facts: ConfigurationFacts) -> Iterator[tuple[str, tuple[str, ...]]]:
+def needed(facts: ConfigurationFacts) -> Mapping[str, Sequence[str]]:
+    """Every set of the table with the properties the adapter names in it, those of a section as `Section/Property`."""
+    found: dict[str, list[str]] = {}
+    for entity_set, names in _needed(facts):
+        known = found.setdefault(entity_set, [])
+        known.extend(name for name in names if name not in known)
+    return found
+
+
+def _needed(facts: ConfigurationFacts) -> Iterator[tuple[str, Iterable[str]]]:
     yield ORGANISATIONS, ("ИНН",)
     yield CURRENCIES, ("Code",)
     yield PRODUCTS, ("Артикул", "ЕдиницаИзмерения_Key")
-    yield facts.counterparty.entity_set, ("ИНН", "КПП", "НаименованиеПолное")
     yield facts.unit_set, ("Code",)
+    yield from _needed_of_buyers(facts.counterparty)
+    if facts.contract is not None:
+        terms = facts.contract
+        yield terms.entity_set, (terms.organisation, terms.currency, *terms.constants)
     for document in facts.documents.values():
         yield document.entity_set, (*document.properties(), COMMENT, "Number", "Posted")
     for incoming in facts.incoming:
-        yield incoming.entity_set, (incoming.operation, incoming.amount)
+        yield incoming.entity_set, _needed_of_payments(incoming)
+
+
+def _needed_of_buyers(facts: CounterpartyFacts) -> Iterator[tuple[str, Iterable[str]]]:
+    yield facts.entity_set, ("ИНН", "КПП", "НаименованиеПолное", *facts.constants)
+    yield facts.entity_set, [facts.ogrn] if facts.ogrn else []
+    yield from ((facts.entity_set, values) for values in facts.kinds.values())
+    if facts.partner_set is not None:
+        yield from ((facts.partner_set, values) for values in facts.partner_kinds.values())
+
+
+def _needed_of_payments(facts: IncomingFacts) -> Iterator[str]:
+    header = (facts.operation, facts.amount, facts.purpose, facts.bank_number, facts.paid_at, facts.currency)
+    yield from (name for name in header if name)
+    place = f"{facts.section}/" if facts.section else ""
+    yield f"{place}{facts.order_reference}"
+    if facts.section:
+        yield f"{place}{facts.row_amount}"
 
 
 async def check_base(directory: Directory, base: OneCBase, client: ODataClient) -> list[str]:

@@ -49,6 +49,13 @@ def _section(fields, facts):
     return fields[f"{facts.entity_set}/{facts.section.name}"]
 
 
+def test_ut_11_4_names_settlement_and_supply_as_its_release_does():
+    order = configuration("ut-11.4").document("customer_order")
+
+    assert order.constants["ПорядокРасчетов"] == "ПоЗаказамНакладным"
+    assert order.section.constants["ВариантОбеспечения"] == "Требуется"
+
+
 def test_a_wrong_name_would_be_found():
     wrong = DocumentFacts("Document_ЗаказКлиента", "Заказ", {"total": "СуммаЗаказа"})
 
@@ -71,6 +78,23 @@ def test_metadata_without_a_set_names_it():
     missing = list(missing_fields(configuration("ut-11.5"), read_metadata(metadata(profile, sets).decode())))
 
     assert any(line.startswith("Document_ЗаказКлиента is not published") for line in missing)
+
+
+def test_metadata_without_what_a_buyer_or_a_contract_is_written_with_names_it():
+    profile = load_profile("bp-3.0")
+    edmx = metadata(profile, profile.sets).decode().replace('"СуммаВключаетНДС"', '""')
+    edmx = edmx.replace('"ИндивидуальныйПредприниматель"', '""')
+
+    missing = list(missing_fields(configuration("bp-3.0"), read_metadata(edmx)))
+
+    for place in ("Catalog_Контрагенты has no Инд", "Catalog_ДоговорыКонтрагентов has no Сумма"):
+        assert any(line.startswith(place) for line in missing)
+
+
+def test_a_set_that_is_not_published_is_named_once():
+    missing = list(missing_fields(configuration("ut-11.5"), {}))
+
+    assert len(missing) == len(set(missing))
 
 
 @pytest.mark.parametrize(("name", "kind", "facts"), KNOWN)
