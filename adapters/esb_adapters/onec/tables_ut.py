@@ -180,11 +180,12 @@ UT_115 = ConfigurationFacts(
 
 def _with_section(facts: DocumentFacts, constants: Mapping[str, str] | None = None, **fields: str) -> DocumentFacts:
     assert facts.section is not None
-    changed = {
-        "fields": {**facts.section.fields, **fields},
-        "constants": {**facts.section.constants, **(constants or {})},
-    }
-    return replace(facts, section=replace(facts.section, **changed))
+    section = replace(
+        facts.section,
+        fields={**facts.section.fields, **fields},
+        constants={**facts.section.constants, **(constants or {})},
+    )
+    return replace(facts, section=section)
 
 
 UT_114 = replace(
