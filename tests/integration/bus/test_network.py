@@ -102,11 +102,12 @@ async def test_the_standby_takes_over_from_a_silent_process_and_nothing_is_writt
         await bench.publish(str(number), f"thread/{number % 3}")
     async with proxy_to(bench.servers.amqp_url) as (proxy, url):
         silent = LinkSource(url, f"silent {bench.queue}", heartbeat_s=1)
-        async with bench.consumer(active, links=silent), bench.consumer(standby):
-            await until(lambda: len(ledger) > 10)
-            proxy.silence()
-            await until(lambda: len(ledger) == 200, 40)
-            proxy.cut()
+        async with bench.consumer(active, links=silent):
+            await until(lambda: len(ledger) > 3)
+            async with bench.consumer(standby):
+                proxy.silence()
+                await until(lambda: len(ledger) == 200, 40)
+                proxy.cut()
 
     assert sorted(int(text) for _, text in ledger) == list(range(200))
     for thread in range(3):
