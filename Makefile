@@ -5,7 +5,7 @@ ARGS ?=
 SOURCES := schemas bus adapters transformers tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format lock image-rehearsal clean
+.PHONY: help setup demo test conformance bench lint format lock image-rehearsal clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -18,6 +18,9 @@ demo: setup ## the company of three legal entities on stand-ins; ARGS="--keep" l
 
 test: setup lint ## all checks and tests, on a real RabbitMQ and Redis; ARGS="-k word" picks some
 	@$(PYTHON_BIN) -m pytest --cov --cov-report=term $(ARGS)
+
+conformance: setup ## data of real systems: REFERENCE=<folder>; real clients: CLIENTS=1
+	@ESB_REFERENCE="$(REFERENCE)" ESB_CLIENTS="$(CLIENTS)" $(PYTHON_BIN) -m pytest tests/conformance -rs $(ARGS)
 
 bench: setup ## speed and memory; writes .run/bench.json
 	@$(PYTHON_BIN) tests/bench/main.py $(ARGS)

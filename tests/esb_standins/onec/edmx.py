@@ -48,7 +48,8 @@ def _types_of(entity_set: EntitySet, sets: Mapping[str, EntitySet]) -> Iterator[
     yield "</EntityType>"
     for table, rows in entity_set.tables.items():
         yield f'<ComplexType Name="{entity_set.name}_{table}_RowType"{_open(rows)}>'
-        yield _property("LineNumber", "Edm.Int64", nullable=True)
+        yield _property("Ref_Key", "Edm.Guid", nullable=False)
+        yield _property("LineNumber", "Edm.Int64", nullable=False)
         yield from _properties(rows)
         yield from _type_properties(rows)
         yield "</ComplexType>"
@@ -98,7 +99,7 @@ def _container(sets: Mapping[str, EntitySet]) -> Iterator[str]:
         if entity_set.is_document:
             for action in ("Post", "Unpost"):
                 yield (
-                    f'<FunctionImport Name="{action}" IsBindable="true">'
+                    f'<FunctionImport Name="{action}" IsBindable="true" IsSideEffecting="true">'
                     f'<Parameter Name="bindingParameter" Type="StandardODATA.{name}"/>'
                     '<Parameter Name="PostingModeOperational" Type="Edm.Boolean"/></FunctionImport>'
                 )
