@@ -1,8 +1,9 @@
 """Where things are and their secrets: read once in `main`, passed on as values."""
 
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from esb_bus.errors import EsbError
@@ -26,6 +27,8 @@ class Settings(BaseSettings):
     management_url: SecretStr | None = Field(default=None, validation_alias="ESB_AMQP_MANAGEMENT_URL")
     landscape: Path = Path("landscape.toml")
     secrets_dir: Path | None = None
+    ca_file: Path | None = None
+    """The company's own authority (PEM), besides the system's: see `tls`."""
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
     heartbeat_s: int = Field(default=4, ge=1, le=4)
@@ -34,6 +37,18 @@ class Settings(BaseSettings):
     prefetch: int = Field(default=128, ge=2, le=2000)
     log_level: str = "INFO"
     log_format: str = Field(default="json", pattern="^(json|console)$")
+
+    @field_validator("amqp_url", "redis_url")
+    @classmethod
+    def _is_verified(cls, url: SecretStr | None) -> SecretStr | None:
+        """Libraries take a switch that turns verification off from the address; we do not."""
+        options = parse_qs(urlsplit(url.get_secret_value()).query) if url is not None else {}
+        if forbidden := UNVERIFIED & options.keys():
+            raise ValueError(f"{', '.join(sorted(forbidden))} is not accepted: name your authority in ESB_CA_FILE")
+        return url
+
+
+UNVERIFIED = {"no_verify_ssl", "verify", "ssl_cert_reqs", "ssl_check_hostname"}
 
 
 class Secrets:
