@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from esb_bus.errors import BrokerUnavailable, EsbError
 from esb_bus.landscape import Landscape, LandscapeInvalid, load_landscape
+from esb_bus.redaction import visible
 from esb_bus.settings import Secrets, Settings
 from esb_bus.wire import ChannelLost
 
@@ -105,8 +106,8 @@ def progress_bar(description: str, *, quiet: bool = False) -> Iterator[tuple[Pro
 
 
 def indented(text: str, by: int = 2) -> str:
-    """A paragraph that keeps its left edge where it is wrapped."""
-    edge = " " * by
+    """A paragraph that keeps its left edge where it is wrapped, and that cannot steer the terminal."""
+    text, edge = visible(text), " " * by
     lines = (
         textwrap.fill(
             line, err.width, initial_indent=edge, subsequent_indent=edge, break_long_words=False, break_on_hyphens=False

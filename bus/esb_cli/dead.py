@@ -1,6 +1,7 @@
 """`esb dead`: look at dead letters, put them back to work, or drop them. What changes anything asks first."""
 
 import base64
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import typer
 
 from esb_bus.deadletter import Letter, LetterFilter
 from esb_bus.errors import EsbError
+from esb_bus.redaction import visible
 from esb_bus.settings import Settings
 from esb_cli.context import (
     DEFAULT_LANDSCAPE,
@@ -53,12 +55,12 @@ EndpointOption = Annotated[
 ]
 LegalEntityOption = Annotated[str | None, typer.Option("--legal-entity", help="Code of the legal entity.")]
 DocumentOption = Annotated[
-    str | None, typer.Option("--document", help="Any part of an order key, thread or letter id: a number will do.")
+    str | None, typer.Option("--document", help="A key or whole parts of one: an order number, deal id or event id.")
 ]
 Since = Annotated[str | None, typer.Option("--since", help="Last failure at or after this ISO time (UTC).")]
 Until = Annotated[str | None, typer.Option("--until", help="Last failure at or before this ISO time (UTC).")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many letters, oldest first.")]
-Ids = Annotated[list[str] | None, typer.Argument(help="Letter ids, or parts that fit one letter.")]
+Ids = Annotated[list[str] | None, typer.Argument(help="Letter ids, or order numbers that fit one letter.")]
 
 
 @app.command("list")
@@ -76,8 +78,8 @@ def list_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show dead letters, oldest first: why, and what to do."""
-    wanted = _filter(reason, endpoint, legal_entity, document, since, until)
-    letters = go(find_letters(read_settings(landscape), read_landscape(landscape), wanted))
+    wanted = _filter(reason, endpoint, legal_entity, since, until)
+    letters = go(find_letters(read_settings(landscape), read_landscape(landscape), wanted, document))
     if as_json:
         print_json(asdict(letter) for letter in letters[:limit])
         return
@@ -91,7 +93,7 @@ def list_command(
 
 @app.command("show")
 def show_command(
-    letter: Annotated[str, typer.Argument(help="Letter id, or any part of it that fits one letter.")],
+    letter: Annotated[str, typer.Argument(help="Letter id or part of it, or an order number that fits one letter.")],
     landscape: LandscapeOption = DEFAULT_LANDSCAPE,
     as_json: JsonOption = False,
 ) -> None:
@@ -102,12 +104,13 @@ def show_command(
         print_json([{**asdict(shown), "headers": delivery.headers, "body_base64": body}])
         return
     for name, value in asdict(shown).items():
-        out.print(f"{name:16}{value}")
+        out.print(visible(f"{name:16}{value}"))
     out.print("\nheaders", style="bold")
     for name, value in sorted(delivery.headers.items()):
-        out.print(f"{name}: {value}")
+        out.print(visible(f"{name}: {value}"))
     out.print("\nbody", style="bold")
-    typer.echo(delivery.body.decode(errors="replace"))
+    # Into a file go the original bytes.
+    typer.echo(visible(delivery.body.decode(errors="replace")) if out.is_terminal else delivery.body)
 
 
 @app.command("replay")
@@ -132,9 +135,9 @@ def replay_command(
     as_json: JsonOption = False,
 ) -> None:
     """Put dead letters back to work, in order per document. Always the present mapping is used."""
-    wanted = _filter(reason, endpoint, legal_entity, document, since, until)
+    wanted = _filter(reason, endpoint, legal_entity, since, until)
     settings = read_settings(landscape)
-    chosen = _chosen(settings, landscape, letters or (), wanted, limit, with_poison=with_poison)
+    chosen = _chosen(settings, landscape, letters or (), wanted, document, limit, with_poison=with_poison)
     _ask("replay", chosen, yes=yes, quiet=as_json)
     results = _taken(settings, "replay", chosen, rate, quiet=as_json)
     if wait and any(result.finished for result in results):
@@ -158,18 +161,25 @@ def drop_command(
     as_json: JsonOption = False,
 ) -> None:
     """Take dead letters out for good; what waits behind them goes on."""
-    wanted = _filter(reason, endpoint, legal_entity, document, since, until)
+    wanted = _filter(reason, endpoint, legal_entity, since, until)
     settings = read_settings(landscape)
-    chosen = _chosen(settings, landscape, letters or (), wanted, limit, with_poison=True)
+    chosen = _chosen(settings, landscape, letters or (), wanted, document, limit, with_poison=True)
     _ask("drop", chosen, yes=yes, quiet=as_json)
     _report(_taken(settings, "drop", chosen, 0, quiet=as_json), as_json=as_json)
 
 
 def _chosen(
-    settings: Settings, landscape: Path, parts: Sequence[str], wanted: LetterFilter, limit: int, *, with_poison: bool
+    settings: Settings,
+    landscape: Path,
+    parts: Sequence[str],
+    wanted: LetterFilter,
+    document: str | None,
+    limit: int,
+    *,
+    with_poison: bool,
 ) -> list[Letter]:
     """Return the letters that are meant, and say what is left out."""
-    found = go(find_letters(settings, read_landscape(landscape), wanted))
+    found = go(find_letters(settings, read_landscape(landscape), wanted, document))
     try:
         named = {pick(found, part).id for part in parts}
     except EsbError as error:
@@ -227,11 +237,10 @@ def _filter(
     reason: str | None,
     endpoint: str | None,
     legal_entity: str | None,
-    document: str | None,
     since: str | None,
     until: str | None,
 ) -> LetterFilter:
-    return LetterFilter(reason, endpoint, legal_entity, document, _time(since), _time(until), with_poison=True)
+    return LetterFilter(reason, endpoint, legal_entity, None, _time(since), _time(until), with_poison=True)
 
 
 def _time(text: str | None) -> datetime | None:
@@ -256,7 +265,7 @@ def _print_letter(letter: Letter) -> None:
 
 def _title(letter: Letter) -> str:
     kind, separator, _ = letter.object.partition(":")
-    return f"{letter.thread or letter.id}  {kind + ' ' if separator else ''}in {letter.queue}"
+    return visible(f"{letter.thread or letter.id}  {kind + ' ' if separator else ''}in {letter.queue}")
 
 
 def explained(letter: Letter) -> Iterator[str]:
@@ -271,8 +280,15 @@ def explained(letter: Letter) -> Iterator[str]:
 def remedy(letter: Letter) -> str:
     """The command for it, once its cause is mended."""
     if not letter.replayable:
-        return f"esb dead drop {letter.id}"
-    return f"esb dead replay --document {letter.thread}" if letter.thread else f"esb dead replay {letter.id}"
+        return f"esb dead drop {_quoted(letter.id)}"
+    if letter.thread:
+        return f"esb dead replay --document {_quoted(letter.thread)}"
+    return f"esb dead replay {_quoted(letter.id)}"
+
+
+def _quoted(name: str) -> str:
+    """For a shell: names come from outside."""
+    return shlex.quote(visible(name))
 
 
 def _print_summary(letters: Sequence[Letter]) -> None:

@@ -1,6 +1,7 @@
 """Dead letters as the command line handles them: found, fetched whole, and taken out by the consumer of their queue."""
 
 import asyncio
+import re
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -56,16 +57,25 @@ class Taken:
     back: int | None = None
 
 
-async def find_letters(settings: Settings, landscape: Landscape, wanted: LetterFilter) -> list[Letter]:
-    """Return the letters of all queues that fit, oldest first."""
+async def find_letters(
+    settings: Settings, landscape: Landscape, wanted: LetterFilter, document: str | None = None
+) -> list[Letter]:
+    """Return the letters of all queues that fit, oldest first; `document` as in `is_about`."""
     async with _link(settings) as link:
         queues = [queue.name for queue in worked_queues(landscape)]
         found = [letter for queue in queues for letter in await _letters(link, queue) if wanted.takes(letter)]
-    return sorted(found, key=lambda letter: letter.last_failure)
+    fitting = [letter for letter in found if document is None or is_about(letter, document)]
+    return sorted(fitting, key=lambda letter: letter.last_failure)
+
+
+def is_about(letter: Letter, document: str) -> bool:
+    """Whether a key, or whole parts of one, names a letter: 12 is order/website.shop/12, and not …/1211."""
+    whole = re.compile(rf"(?<![^/:]){re.escape(document)}(?![^/:])")
+    return any(whole.search(name) for name in (letter.thread, letter.object, letter.correlation_id, letter.id))
 
 
 async def fetch_letter(settings: Settings, landscape: Landscape, part: str) -> tuple[Letter, Delivery]:
-    """Return one letter with its body: the one whose id is `part`, else the only one that contains it.
+    """Return one letter with its body: the one whose id is `part`, else the only one `pick` finds.
 
     Raises:
         LetterUnknown: none fits, or several do.
@@ -81,15 +91,17 @@ async def fetch_letter(settings: Settings, landscape: Landscape, part: str) -> t
 
 
 def pick(letters: Iterable[Letter], part: str) -> Letter:
-    """Return the letter whose id is `part`, else the only one whose id or thread contains it.
+    """Return the letter whose id is `part`, else the only one it is about, else the only one whose id contains it.
 
     Raises:
         LetterUnknown: none fits, or several do.
     """
+    letters = list(letters)
     exact = [letter for letter in letters if letter.id == part]
-    fitting = exact or [letter for letter in letters if part in letter.id or part in letter.thread]
+    about = [letter for letter in letters if is_about(letter, part)]
+    fitting = exact or about or [letter for letter in letters if part in letter.id]
     if not fitting:
-        raise LetterUnknown(f"no dead letter has {part!r} in its id or thread")
+        raise LetterUnknown(f"no dead letter has {part!r} in its id or key")
     if len(fitting) > 1:
         raise LetterUnknown(f"{len(fitting)} dead letters fit {part!r}: " + ", ".join(one.id for one in fitting[:5]))
     return fitting[0]

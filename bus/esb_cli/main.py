@@ -1,5 +1,6 @@
 """The command line `esb`. A command is a few lines over functions that tests call directly."""
 
+import errno
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -49,12 +50,23 @@ def run_command(landscape: LandscapeOption = DEFAULT_LANDSCAPE) -> None:
     from esb_bus.errors import EsbError
     from esb_cli.run import run_process
 
-    settings = read_settings(landscape)
+    settings, company = read_settings(landscape), read_landscape(landscape)
     set_up_logging(settings.log_level, settings.log_format)
     try:
-        run_process(settings, read_landscape(landscape))
-    except (EsbError, OSError) as error:
-        fail(f"esb run cannot start: {error}")
+        run_process(settings, company)
+    except EsbError as error:
+        fail(f"esb run cannot start: {error.code}: {error}")
+    except OSError as error:
+        fail(f"esb run cannot start: {told(error, settings.http_host, settings.http_port)}")
+
+
+def told(error: OSError, host: str, port: int) -> str:
+    """What keeps the door from opening, and which setting leads elsewhere."""
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} of {host} is taken: stop what listens there, or set ESB_HTTP_PORT"
+    if error.errno in {errno.EADDRNOTAVAIL, errno.EACCES}:
+        return f"cannot listen on port {port} of {host}: set ESB_HTTP_HOST and ESB_HTTP_PORT ({error.strerror})"
+    return str(error)
 
 
 @schemas.command("export")
@@ -64,8 +76,11 @@ def export_command(
     """Write JSON Schema of every event type and one AsyncAPI 3 document."""
     from esb_schemas.export import export
 
-    written = export(directory)
-    err.print(f"{len(written)} files written to {directory}", markup=False)
+    try:
+        written = export(directory)
+    except OSError as error:
+        fail(f"cannot write to {directory}: {error.strerror}")
+    err.print(f"{len(written)} files written to {directory}")
 
 
 if __name__ == "__main__":

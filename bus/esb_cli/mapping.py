@@ -7,7 +7,17 @@ import orjson
 import typer
 
 from esb_bus.errors import EsbError
-from esb_cli.context import DEFAULT_LANDSCAPE, JsonOption, LandscapeOption, err, fail, out, print_json, read_landscape
+from esb_cli.context import (
+    DEFAULT_LANDSCAPE,
+    JsonOption,
+    LandscapeOption,
+    err,
+    fail,
+    indented,
+    out,
+    print_json,
+    read_landscape,
+)
 from esb_cli.map_file import Mapped, map_file
 
 
@@ -33,15 +43,15 @@ def map_command(
 
 
 def _print(mapped: Mapped) -> None:
-    err.print(f"{mapped.shape} of {mapped.source}", style="dim", markup=False)
+    err.print(f"{mapped.shape} of {mapped.source}", style="dim")
     for event in mapped.events:
-        out.print(f"event     {event.type}  {event.objectkey}  version {event.dataversion}", markup=False)
+        out.print(f"event     {event.type}  {event.objectkey}  version {event.dataversion}")
     for planned in mapped.planned:
         document = planned.document
-        out.print(f"document  {document.content.kind}  {document.key}  → {document.endpoint}", markup=False)
+        out.print(f"document  {document.content.kind}  {document.key}  → {document.endpoint}")
         if planned.request is not None:
             typer.echo(orjson.dumps(planned.request, option=orjson.OPT_INDENT_2).decode())
     for failure in mapped.failures:
-        out.print(f"✗ {failure.step}: {failure.code}: {failure.reason}", markup=False, style="red")
+        out.print(indented(f"✗ {failure.step}: {failure.code}: {failure.reason}", 0), style="red")
     if not (mapped.events or mapped.planned or mapped.failures):
         err.print("nothing: the message says nothing the bus carries")

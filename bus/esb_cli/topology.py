@@ -4,7 +4,7 @@ import typer
 from rich.table import Table
 
 from esb_bus.broker import Declarer
-from esb_bus.topology import EVENTS_EXCHANGE, plan
+from esb_bus.topology import EVENTS_EXCHANGE, Queue, plan
 from esb_cli.context import (
     DEFAULT_LANDSCAPE,
     JsonOption,
@@ -31,14 +31,21 @@ def show_command(landscape: LandscapeOption = DEFAULT_LANDSCAPE, as_json: JsonOp
         )
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("queue", "kind", "purpose", "bound to " + EVENTS_EXCHANGE):
-        table.add_column(name, overflow="fold")
+    for name in ("queue", "kind", "holds"):
+        table.add_column(name, overflow="fold", no_wrap=name != "holds")
     for queue in queues:
-        single = " SAC" if queue.arguments.get("x-single-active-consumer") else ""
-        table.add_row(
-            queue.name, f"{queue.arguments['x-queue-type']}{single}", queue.purpose, ", ".join(queue.bindings)
-        )
-    out.print(table)
+        table.add_row(queue.name, _kind(queue), queue.purpose + _bindings(queue))
+    out.print(table, soft_wrap=False)
+    err.print(f"{len(queues)} queues and streams. SAC: single active consumer, a second one stands by", style="dim")
+
+
+def _kind(queue: Queue) -> str:
+    single = " SAC" if queue.arguments.get("x-single-active-consumer") else ""
+    return f"{queue.arguments['x-queue-type']}{single}"
+
+
+def _bindings(queue: Queue) -> str:
+    return f" ({EVENTS_EXCHANGE}: {', '.join(queue.bindings)})" if queue.bindings else ""
 
 
 @app.command("declare")

@@ -12,6 +12,7 @@ from esb_bus.browse import browse
 from esb_bus.deadletter import read_letter
 from esb_bus.history import read_stream
 from esb_bus.landscape import Landscape
+from esb_bus.redaction import visible
 from esb_bus.settings import Settings
 from esb_bus.topology import (
     dead_queue,
@@ -94,7 +95,7 @@ def trace_command(
 
 def _print(steps: Sequence[Step]) -> None:
     for thread, told in groupby(steps, key=lambda step: step.thread):
-        out.print(thread, style="bold")
+        out.print(visible(thread), style="bold")
         for step in told:
             at = NOW if step.at == NOW else step.at[:19].replace("T", " ")
             out.print(f"  {at:19}  {step.what:17}  {step.where}", style=_STYLES.get(step.what, ""))
