@@ -6,6 +6,7 @@ double their quotes, GUIDs and dates carry their type. Source: developer's guide
 
 import base64
 import binascii
+import html
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -40,6 +41,7 @@ ZERO_REF = "00000000-0000-0000-0000-000000000000"
 EMPTY_DATE = "0001-01-01T00:00:00"
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 TEXT_SHOWN = 400
+_XML_ERROR = re.compile(r"<m:code>(?P<code>[^<]*)</m:code>\s*<m:message[^>]*>(?P<message>[^<]*)</m:message>")
 
 _SAFE = "'(),/:=-._~*"
 _LOCKED = ("Конфликт блокировок", "ожидания предоставления блокировки", "Не удалось заблокировать", "lock conflict")
@@ -147,12 +149,19 @@ def read_answer(status: int, content: bytes, *, write: bool) -> Json:
     try:
         decoded = json.loads(content.decode("utf-8-sig"), parse_float=Decimal) if content.strip() else None
     except ValueError:
-        raise _unreadable(status, content.decode("utf-8", "replace"), write=write) from None
+        page = content.decode("utf-8", "replace")
+        raise _xml_refusal(status, page) or _unreadable(status, page, write=write) from None
     if status < 300 and (decoded is not None or write):  # noqa: PLR2004  HTTP classes read best as numbers
         return decoded
     if isinstance(decoded, dict) and isinstance(decoded.get("odata.error"), dict):
         raise _refusal(status, decoded["odata.error"])
     raise _unreadable(status, content.decode("utf-8", "replace"), write=write)
+
+
+def _xml_refusal(status: int, page: str) -> EsbError | None:
+    """The base's own error in XML: some actions of some servers answer so, whatever format was asked for."""
+    found = _XML_ERROR.search(page)
+    return _refusal(status, {name: html.unescape(said) for name, said in found.groupdict().items()}) if found else None
 
 
 def _unreadable(status: int, page: str, *, write: bool) -> EsbError:

@@ -32,6 +32,11 @@ def refused(code, said):
     return json.dumps({"odata.error": {"code": code, "message": {"lang": "ru", "value": said}}}).encode()
 
 
+def xml_refused(code, text):
+    """The same from a server that answers in XML, whatever format was asked for."""
+    return f'<m:error xmlns:m="urn:x"><m:code>{code}</m:code><m:message lang="ru">{text}</m:message></m:error>'.encode()
+
+
 def test_blanks_are_percent_twenty_and_a_plus_stays_a_plus():
     url = address("http://h/b", "Catalog_X", {"$filter": "Description eq 'а + б'"})
 
@@ -106,6 +111,9 @@ def test_numbers_are_read_as_decimals():
         (500, refused("-1", "Ошибка при выполнении обработчика - 'ПриЗаписи'"), errors.RefusedByBase),
         (400, refused("14", "Ошибка при разборе опции запроса $filter"), errors.RefusedByBase),
         (400, refused("1", "Не удалось разобрать строку"), errors.RefusedByBase),
+        (500, xml_refused("-1", "Не удалось провести «Заказ клиента»"), errors.PostingRefused),
+        (401, xml_refused("20", "Нарушение прав доступа"), errors.AccessDenied),
+        (501, xml_refused("0", "&lt;нет&gt;"), errors.RefusedByBase),
     ],
 )
 @pytest.mark.parametrize("write", [False, True])
