@@ -21,6 +21,7 @@ from esb_bus.errors import BrokerUnavailable, EsbError
 from esb_bus.landscape import Landscape, LandscapeInvalid, load_landscape
 from esb_bus.redaction import visible
 from esb_bus.settings import Secrets, Settings
+from esb_bus.tls import AuthorityUnusable, trust
 from esb_bus.wire import ChannelLost
 
 FAILED, WRONG_USAGE = 1, 2
@@ -61,6 +62,10 @@ def read_settings(landscape: Path) -> Settings:
         # Never the value: it holds a password.
         if secret is not None and urlsplit(secret.get_secret_value()).scheme not in SCHEMES[name]:
             fail(f"{name} does not begin with {' or '.join(f'{one}://' for one in SCHEMES[name])}", WRONG_USAGE)
+    try:
+        trust(settings.ca_file)
+    except AuthorityUnusable as error:
+        fail(str(error), WRONG_USAGE)
     return settings
 
 
@@ -68,6 +73,8 @@ def _fault(fault: ErrorDetails) -> str:
     name = f"ESB_{str(fault['loc'][0]).upper().removeprefix('ESB_')}"
     if fault["type"] == "missing":
         return f"{name} is not set"
+    if name.endswith("_URL"):  # holds a password
+        return f"{name}: {fault['msg']}"
     return f"{name}: {fault['msg']} (got {str(fault['input'])[:60]!r})"
 
 
