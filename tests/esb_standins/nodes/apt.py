@@ -9,13 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from esb_standins.nodes.errors import NodesUnavailable
+from esb_standins.nodes.release import options
 
 # The C library belongs to the machine: a second one beside it in the library path breaks every program.
-_NEVER_UNPACKED = re.compile(r"^(libc6|libc-bin)_")
+_C_LIBRARY = re.compile(r"^(libc6|libc-bin)_")
 
 
-def fetch(names: Sequence[str], target: Path) -> None:
+def fetch(names: Sequence[str], target: Path, release: str | None = None) -> None:
     """Download packages with everything they need that is not installed, and unpack them into `target`.
+
+    Args:
+        release: another Debian release than the machine's; its packages come with all they need, C library included.
 
     Raises:
         NodesUnavailable: no apt, no network, or no such package.
@@ -26,7 +30,10 @@ def fetch(names: Sequence[str], target: Path) -> None:
     sys.stderr.write(f"fetching {' and '.join(names)} into {target} (nothing is installed)\n")
     folder = target.with_name(f"{target.name}.packages")
     try:
-        _unpack(_download(names, folder), target)
+        if release is None:
+            _unpack([file for file in _download(names, folder) if not _C_LIBRARY.match(file.name)], target)
+        else:
+            _unpack(_download_of(release, names, folder), target)
     except subprocess.CalledProcessError as error:
         raise NodesUnavailable(f"{' and '.join(names)} cannot be fetched: {_words(error)}") from error
     shutil.rmtree(folder)
@@ -39,14 +46,25 @@ def is_complete(target: Path) -> bool:
 def _download(names: Sequence[str], folder: Path) -> list[Path]:
     """Try with the package lists of the system; they may be absent or too old, then with lists of our own."""
     try:
-        return _download_with(names, folder, lists=None)
+        return _download_with(names, folder, {})
     except subprocess.CalledProcessError:
-        lists = folder / "lists"
-        _apt(["update"], folder, lists)
-        return _download_with(names, folder, lists)
+        return _download_with(names, folder, _fresh_lists(folder, {}))
 
 
-def _download_with(names: Sequence[str], folder: Path, lists: Path | None) -> list[Path]:
+def _download_of(release: str, names: Sequence[str], folder: Path) -> list[Path]:
+    return _download_with(names, folder, _fresh_lists(folder, options(release, folder)))
+
+
+def _fresh_lists(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    """Fetch package lists of our own; return the options that make apt use them."""
+    lists = folder / "lists"
+    (lists / "partial").mkdir(parents=True, exist_ok=True)
+    own = {**settings, "Dir::State::lists": str(lists)}
+    _apt(["update"], folder, own)
+    return own
+
+
+def _download_with(names: Sequence[str], folder: Path, lists: Mapping[str, str]) -> list[Path]:
     archives = folder / "archives"
     shutil.rmtree(archives, ignore_errors=True)
     (archives / "partial").mkdir(parents=True)
@@ -54,17 +72,14 @@ def _download_with(names: Sequence[str], folder: Path, lists: Path | None) -> li
     return sorted(archives.glob("*.deb"))
 
 
-def _apt(arguments: Sequence[str], folder: Path, lists: Path | None) -> None:
-    options = {
+def _apt(arguments: Sequence[str], folder: Path, settings: Mapping[str, str]) -> None:
+    own = {
         "Dir::Cache": str(folder),
         "Dir::Cache::archives": str(folder / "archives"),
         "Debug::NoLocking": "1",  # we write nothing that the system's own apt reads
         "APT::Sandbox::User": "",  # the user _apt cannot reach a folder inside a home directory
     }
-    if lists is not None:
-        (lists / "partial").mkdir(parents=True, exist_ok=True)
-        options["Dir::State::lists"] = str(lists)
-    flags = [flag for name, value in options.items() for flag in ("-o", f"{name}={value}")]
+    flags = [flag for name, value in {**own, **settings}.items() for flag in ("-o", f"{name}={value}")]
     run(["apt-get", "-qq", *flags, *arguments], {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"})
 
 
@@ -79,8 +94,7 @@ def _unpack(archives: Sequence[Path], target: Path) -> None:
     shutil.rmtree(half_done, ignore_errors=True)
     half_done.mkdir()
     for archive in archives:
-        if not _NEVER_UNPACKED.match(archive.name):
-            run(["dpkg-deb", "--extract", str(archive), str(half_done)], {})
+        run(["dpkg-deb", "--extract", str(archive), str(half_done)], {})
     names = "\n".join(archive.name for archive in archives)
     (half_done / ".complete").write_text(f"{names}\n", encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)

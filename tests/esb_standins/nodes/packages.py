@@ -8,16 +8,19 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from esb_standins.nodes.apt import fetch, is_complete, run
 from esb_standins.nodes.errors import NodesUnavailable
+from esb_standins.nodes.foreign import adapt
 
 _SYSTEM = Path("/")
 _WANTED = ("rabbitmq-server", "redis-server")
 _OLDEST_RABBITMQ = (3, 10)
 _OLDEST_REDIS = (7, 0)
+_RELEASE_OF = {4: "trixie"}
+"""Where a newer RabbitMQ than the machine's is to be had: Debian 13 carries 4.0.5."""
 _WAY_OUT = "name running servers in ESB_AMQP_URL and ESB_REDIS_URL instead"
 
 
@@ -30,7 +33,8 @@ class Binaries:
         erlang_root: Erlang's ROOTDIR.
         erlexec: the runtime's first program.
         redis_server: the program.
-        library_path: value of LD_LIBRARY_PATH; empty when everything is installed.
+        library_path: value of LD_LIBRARY_PATH for RabbitMQ; empty when everything is installed.
+        redis_library_path: likewise for Redis.
     """
 
     rabbitmq_home: Path
@@ -38,19 +42,27 @@ class Binaries:
     erlexec: Path
     redis_server: Path
     library_path: str
+    redis_library_path: str
+
+    @property
+    def rabbitmq_version(self) -> tuple[int, ...]:
+        return _numbers(self.rabbitmq_home.name)
 
 
-def binaries(cache: Path) -> Binaries:
+def binaries(cache: Path, major: str | None = None) -> Binaries:
     """Return usable servers, fetching the packages when the machine has not all of them installed.
 
     Args:
         cache: folder that keeps what was fetched; shared by all run directories of a checkout.
+        major: of RabbitMQ, `4` or `3`; else the variable ESB_TEST_RABBITMQ, else whatever the machine has.
 
     Raises:
         NodesUnavailable: neither installed nor to be had, or too old.
     """
+    wanted = major or os.environ.get("ESB_TEST_RABBITMQ")
     try:
-        return _checked(_installed() or _fetched(cache))
+        found = _checked(_installed() or _fetched(cache))
+        return found if wanted is None else of_major(int(wanted), found, cache)
     except NodesUnavailable as error:
         raise NodesUnavailable(f"{error}; {_WAY_OUT}") from error
 
@@ -74,6 +86,29 @@ def _fetched(cache: Path) -> Binaries:
         raise NodesUnavailable(f"{error} is not in the fetched packages; delete {unpacked} and try again") from error
 
 
+def of_major(wanted: int, found: Binaries, cache: Path) -> Binaries:
+    """Return RabbitMQ of another major version, with the Redis that was found."""
+    if found.rabbitmq_version[0] == wanted:
+        return found
+    if wanted not in _RELEASE_OF:
+        raise NodesUnavailable(f"RabbitMQ {wanted} is asked for, this machine has {found.rabbitmq_home.name}")
+    unpacked = cache / f"system-{_RELEASE_OF[wanted]}"
+    with _alone(cache):
+        if not is_complete(unpacked):
+            fetch(["rabbitmq-server"], unpacked, _RELEASE_OF[wanted])
+        try:
+            adapt(unpacked)
+            return of_other_release(unpacked, found)
+        except FileNotFoundError as error:
+            raise NodesUnavailable(f"{error} is not in the packages; delete {unpacked} and try again") from error
+
+
+def of_other_release(root: Path, found: Binaries) -> Binaries:
+    """Take RabbitMQ from `root`; its programs find their libraries themselves, and the machine's must not see them."""
+    other = search([root], library_path="", redis_server=found.redis_server)
+    return replace(other, redis_library_path=found.redis_library_path)
+
+
 @contextmanager
 def _alone(cache: Path) -> Iterator[None]:
     """Let one process at a time fetch; the others wait and find the work done."""
@@ -83,15 +118,16 @@ def _alone(cache: Path) -> Iterator[None]:
         yield
 
 
-def search(roots: Sequence[Path], library_path: str) -> Binaries:
+def search(roots: Sequence[Path], library_path: str, redis_server: Path | None = None) -> Binaries:
     """Find each program in the first root that has it. Raises FileNotFoundError."""
     erlexec = _newest(roots, "usr/lib/erlang/erts-*/bin/erlexec")
     return Binaries(
         rabbitmq_home=_newest(roots, "usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin").parent,
         erlang_root=erlexec.parents[2],
         erlexec=erlexec,
-        redis_server=_newest(roots, "usr/bin/redis-server"),
+        redis_server=redis_server or _newest(roots, "usr/bin/redis-server"),
         library_path=library_path,
+        redis_library_path=library_path,
     )
 
 
@@ -119,7 +155,7 @@ def _checked(found: Binaries) -> Binaries:
 
 
 def redis_version(found: Binaries) -> tuple[int, ...]:
-    environment = {"LD_LIBRARY_PATH": found.library_path}
+    environment = {"LD_LIBRARY_PATH": found.redis_library_path}
     answer = run([str(found.redis_server), "--version"], environment)
     match = re.search(r"v=([0-9.]+)", answer)
     return _numbers(match[1]) if match else ()

@@ -30,7 +30,7 @@ def redis_plan(directory: Path, binaries: Binaries) -> Plan[RedisAddress]:
         directory=directory,
         address=address,
         command=(str(binaries.redis_server), str(directory / "redis.conf")),
-        environment={"LD_LIBRARY_PATH": binaries.library_path, "LANG": "C.UTF-8"},
+        environment={"LD_LIBRARY_PATH": binaries.redis_library_path, "LANG": "C.UTF-8"},
         files={"redis.conf": configuration(address, directory)},
         answers=is_ready,
         start_s=20,
