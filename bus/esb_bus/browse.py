@@ -14,6 +14,7 @@ from esb_bus.wire import ChannelLost, ConsumeChannel, Delivery, Link, QueueLock
 
 LOCK_PATIENCE_S = 30
 LOCK_RETRY_S = 0.1
+EMPTY_S = 0.1
 IDLE_S = 2.0
 """A queue that promised messages and is silent for so long keeps some from us."""
 UNACKED_PER_CONSUMER = 60_000
@@ -42,8 +43,22 @@ class Browser:
     async def start(self, queue: str, expected: int) -> None:
         """Begin to read; `expected` messages are waiting. In the order of the queue up to 60,000."""
         self._expected = expected
-        for _ in range(0, expected, UNACKED_PER_CONSUMER):
+        for _ in range(0, max(expected, 1), UNACKED_PER_CONSUMER):
             await self._channel.consume(queue, self._arrived)
+        if not expected:
+            await self._prove_empty(queue)
+
+    async def _prove_empty(self, queue: str) -> None:
+        """A quorum queue without a leader, as just after a restart of the broker, says that it holds nothing.
+
+        Consuming is answered by a leader only, and what there is comes right behind its answer.
+        """
+        try:
+            async with asyncio.timeout(EMPTY_S):
+                await self._inbox.get()
+        except TimeoutError:
+            return
+        raise ChannelLost(f"{queue} said that it was empty, and is not")
 
     def _arrived(self, delivery: Delivery) -> None:
         if not self._keep(delivery):

@@ -18,7 +18,7 @@ import structlog
 from esb_bus import metrics
 from esb_bus.browse import browse, browse_held
 from esb_bus.commands import obey
-from esb_bus.deadletter import Failure, letter_of, moment, number, parked_of, returned_of
+from esb_bus.deadletter import Failure, letter_of, moment, number, parked_of, read_letter, returned_of
 from esb_bus.errors import BrokerUnavailable, InDoubt, NoRoute
 from esb_bus.gate import MoveGate
 from esb_bus.guard import Guard, KeyedLocks
@@ -473,7 +473,21 @@ class Session:
                     self.threads.buried(work.mark)
                 await self._channel.ack(work.delivery.tag)
             case _:
+                if work.delivery.redelivered:
+                    await self._tell_again(work)
                 await self._channel.ack(work.delivery.tag)
+
+    async def _tell_again(self, work: Work) -> None:
+        """The letter was stored by a process that died, perhaps before it told the source; the letter knows what."""
+        async with browse(self.link, dead_queue(self.options.queue)) as browser:
+            letters = [read_letter(one, self.options.queue) async for one in browser.messages()]
+        now = datetime.now(UTC)
+        for letter in letters:
+            if letter.id == work.delivery.message_id:
+                failed_at = moment(letter.last_failure) or now
+                error = RuntimeError(letter.error)
+                await self._tell_source(work, Failure(letter.reason, error, letter.attempt, failed_at, failed_at))
+                return
 
     async def move(self, message: Outgoing) -> None:
         """Publish until it is confirmed; a move that fails is repeated, never forgotten.
