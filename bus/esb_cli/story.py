@@ -72,8 +72,8 @@ class Search:
         if thread in self.threads:
             return
         self.threads.add(thread)
-        # Whoever names a thread by a part of its key finds its first event by that, too.
-        self.is_incomplete |= self.number not in thread.split("/")
+        # Whoever names a thread by its key, or a part of it, finds its first event by that, too.
+        self.is_incomplete |= self.number not in {thread, *thread.split("/")}
 
     @property
     def _needle(self) -> bytes:
