@@ -21,6 +21,7 @@ ARTICLE_TTL_S: Final = 300.0
 PRODUCTS_PER_BATCH: Final = 45
 DEAL_TYPE_ID: Final = 2
 VARIATION, SERVICE = 4, 7
+PRODUCT_METHODS: Final = {VARIATION: "catalog.product.offer.get", SERVICE: "catalog.product.service.get"}
 PRODUCT_FIELDS: Final = ("xmlId", "code", "id")
 REQUISITE_FIELDS: Final = (
     "ID", "ENTITY_TYPE_ID", "ENTITY_ID", "RQ_INN", "RQ_KPP", "RQ_OGRN", "RQ_OGRNIP", "RQ_COMPANY_NAME",
@@ -188,7 +189,7 @@ def product_commands(types: Mapping[int, int], article: str, prefix: str = "") -
         wanted = {"select": ("id", "iblockId", "code"), "filter": {"code": article}}
         commands["properties"] = command("catalog.productProperty.list", wanted)
     for product, kind in types.items():
-        method = {VARIATION: "catalog.product.offer.get"}.get(kind, "catalog.product.get")
+        method = PRODUCT_METHODS.get(kind, "catalog.product.get")
         commands[f"product{product}"] = command(method, {"id": product})
     return {f"{prefix}{name}": text for name, text in commands.items()}
 

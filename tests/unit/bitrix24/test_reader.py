@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from esb_adapters.bitrix24.mapper import Bitrix24Mapper, Reads, pointed_at, settling_s
 from esb_adapters.bitrix24.poller import page_query, read_cursor, read_page
 from esb_adapters.bitrix24.protocol import Answer, read_answer, read_batch
-from esb_adapters.bitrix24.reader import article_names, article_of, product_of, seconds_left
+from esb_adapters.bitrix24.reader import article_names, article_of, product_commands, product_of, seconds_left
 from esb_adapters.bitrix24.shapes import read_deal
 from esb_bus.errors import EsbError, InvalidData, PoisonMessageError
 from esb_bus.ports import Mapper, NativeMessage
@@ -27,6 +27,16 @@ def test_articles_are_read_from_the_property_with_the_right_code(sample):
     assert [article_of(product_of(answer, number), names) for number in (1001, 1021, 7)] == ["RM-0001", "RM-0201", ""]
     assert article_names(answer, "OTHER_CODE") == []
     assert article_names(answer, "xmlId") == ["xmlId"]
+
+
+def test_variations_and_services_are_asked_for_by_their_own_methods():
+    commands = product_commands({1: 1, 4: 4, 7: 7}, "xmlId")
+
+    assert {name: text.partition("?")[0] for name, text in commands.items()} == {
+        "product1": "catalog.product.get",
+        "product4": "catalog.product.offer.get",
+        "product7": "catalog.product.service.get",
+    }
 
 
 @pytest.mark.parametrize(
