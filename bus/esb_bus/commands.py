@@ -3,6 +3,7 @@
 `tick`    keeps a standby from sleeping through a take-over and lets the active consumer compare its counts.
 `replay`  takes letters out of `.dead` and puts them back to work, in order per thread.
 `drop`    takes letters out for good.
+`forget`  takes messages out of `.parked` for good: a person's data has to be erased.
 
 The answer goes to the command's reply queue, if it names one: `{"request", "done", "total", "finished"}`.
 """
@@ -40,7 +41,7 @@ log = structlog.get_logger()
 class Command:
     """What is asked of the active consumer of a queue."""
 
-    name: Literal["tick", "replay", "drop"]
+    name: Literal["tick", "replay", "drop", "forget"]
     letters: tuple[str, ...] = ()
     request: str = ""
     reply_to: str = ""
@@ -94,7 +95,7 @@ async def obey(session: "Session", delivery: Delivery) -> None:
 
 @dataclass(slots=True)
 class _Taking:
-    """Letters on their way out of `.dead`."""
+    """Letters on their way out of `.dead`, or parked messages on their way out of `.parked`."""
 
     session: "Session"
     command: Command
@@ -131,7 +132,8 @@ class _Taking:
         """Take out as many of the wanted letters as fit into memory, oldest first in every thread."""
         self.bytes_in_hand = 0
         self.cut_off.clear()
-        queue = dead_queue(self.session.options.queue)
+        store = parked_queue if self.command.name == "forget" else dead_queue
+        queue = store(self.session.options.queue)
         async with browse(self.session.link, queue, lambda d: self._wants(d, wanted)) as browser:
             chosen: dict[str, list[Delivery]] = defaultdict(list)
             async for delivery in browser.messages():
@@ -146,7 +148,7 @@ class _Taking:
         return {_letter(delivery) for letters in chosen.values() for delivery in letters}
 
     def _wants(self, delivery: Delivery, wanted: set[str]) -> bool:
-        if self.command.name == "drop" or _letter(delivery) not in wanted:
+        if self.command.name != "replay" or _letter(delivery) not in wanted:
             return False
         if self.bytes_in_hand + delivery.size_bytes > MAX_BYTES_IN_HAND and self.bytes_in_hand:
             mark = marks_of(delivery.message_id, delivery.headers)
@@ -166,7 +168,7 @@ class _Taking:
             for delivery in letters:
                 if self.session.is_ending:
                     return
-                if _letter(delivery) in taken:  # stored twice, by a crash between storing and acknowledging
+                if _letter(delivery) in taken and self.command.name != "forget":  # stored twice, by a crash between storing and acknowledging
                     await browser.ack(delivery)
                     continue
                 taken.add(_letter(delivery))
@@ -192,6 +194,10 @@ class _Taking:
             self.session.threads.taken_out(mark)
             await self.session.move(replay_of(delivery, self.session.options.queue))
             await browser.ack(delivery)
+        elif self.command.name == "forget":
+            await browser.ack(delivery)
+            self.session.threads.taken_back(mark.thread)
+            self.session.wake_parked(mark.thread)
         else:
             await browser.ack(delivery)
             self.session.threads.letter_closed(mark.thread, letter)
