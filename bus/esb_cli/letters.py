@@ -27,7 +27,7 @@ ANSWER_PATIENCE_S = 4.0
 BATCH = 5000
 """Letters in one command, so that a command stays far below the largest body."""
 
-Action = Literal["replay", "drop"]
+Action = Literal["replay", "drop", "forget"]
 OnProgress = Callable[[int], None]
 """Told how many letters more were taken."""
 
