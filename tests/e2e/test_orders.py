@@ -108,6 +108,20 @@ async def test_after_one_order_and_one_deal_nothing_more_is_written(company):
     assert await writes_while_idle(company.control, 5) == 0
 
 
+async def test_esb_check_finds_nothing_wrong_with_the_company(company):
+    assert "problem" not in await company.esb("check")
+
+
+async def test_a_trace_tells_the_way_of_an_order_by_its_number_in_1c(company):
+    key = await company.order()
+    document = await company.posted(key)
+
+    told = await company.esb("trace", document.number.strip())
+
+    assert key in told
+    assert told.index("order.placed") < told.index("order.accepted")
+
+
 async def _create_product(company, article):
     """An accountant enters the product that was missing, like one that is there."""
     products = await company.control.objects(TRADE, "Catalog_Номенклатура")

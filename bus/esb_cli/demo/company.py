@@ -26,7 +26,7 @@ INVOICE_SET: Final = "Document_СчетНаОплатуПокупателю"
 
 USER: Final = "Шина"
 DEAL_EVENTS: Final = ("ONCRMDEALADD", "ONCRMDEALUPDATE", "ONCRMDEALDELETE")
-SHOP_TOPICS: Final = ("order.created", "order.updated")
+SHOP_TOPICS: Final = ("order.created", "order.updated", "order.deleted", "order.restored")
 
 
 def _password() -> str:
@@ -228,8 +228,12 @@ event = ["invoice.requested"]
 to = ["onec.buh"]
 
 [[routes]]
-event = ["payment.received", "payment.refunded"]
+event = ["payment.received"]
 to = ["onec.buh", "bitrix24.portal"]
+
+[[routes]]
+event = ["payment.refunded"]
+to = ["bitrix24.portal"]
 
 [limits]
 retry_delays_s = [0.5, 1, 2, 2]

@@ -41,7 +41,7 @@ async def demo(options: Options) -> bool:
         NodesUnavailable, NodeFailed: a server, a stand-in or the bus did not come up.
     """
     console, started = Console(highlight=False), time.monotonic()
-    _end_as_with_ctrl_c()
+    _end_in_order_when_told()
     console.print("Three legal entities, three 1C bases, one portal, one shop: starting …")
     async with stage(RUN_DIR, NODES_DIR) as running:
         console.print(f"  everything is up after {time.monotonic() - started:.0f} s")
@@ -58,10 +58,12 @@ async def demo(options: Options) -> bool:
     return report.is_clean and not measured.idle_writes
 
 
-def _end_as_with_ctrl_c() -> None:
+def _end_in_order_when_told() -> None:
+    """Both signals end the demo as a whole, also where a shell starts it in the background with Ctrl-C ignored."""
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 async def _measured(play: Play, options: Options, started: float) -> Measured:

@@ -166,5 +166,5 @@ def _commands(environment_file: str, repair: str | None) -> Iterator[str]:
     yield f"set -a; . {environment_file}; set +a"
     yield "esb dead list"
     if repair is not None:
-        yield f"{repair}   # types the article anew, in Latin letters"
+        yield f"{repair} > /dev/null   # types the article anew, in Latin letters"
         yield "esb dead replay --reason unknown_product"
