@@ -2,6 +2,8 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import redis.asyncio as redis
 import structlog
@@ -11,6 +13,13 @@ log = structlog.get_logger()
 
 MAX_ENTRIES = 50_000
 PATIENCE_S = 0.5
+AWAY_S = 1.0
+"""For so long a Redis that did not answer is not asked again: a cache must not be slower than asking."""
+
+REDIS_GONE = (RedisError, OSError, TimeoutError, RuntimeError)
+"""How a lost Redis shows. A RuntimeError is uvloop's: its transports raise it when written to after a reset."""
+
+AnswerT = TypeVar("AnswerT")
 
 
 class RedisCache:
@@ -19,26 +28,27 @@ class RedisCache:
     def __init__(self, connection: redis.Redis, prefix: str) -> None:
         self._redis = connection
         self._prefix = prefix
+        self._away_until = 0.0
 
     async def get(self, key: str) -> str | None:
-        try:
-            value = await self._redis.get(self._prefix + key)
-        except (RedisError, OSError, TimeoutError) as error:
-            log.debug("cache.unreachable", reason=type(error).__name__)
-            return None
+        value: bytes | str | None = await self._asked(lambda: self._redis.get(self._prefix + key))
         return value.decode() if isinstance(value, bytes) else value
 
     async def put(self, key: str, value: str, ttl_s: float) -> None:
-        try:
-            await self._redis.set(self._prefix + key, value, px=max(1, round(ttl_s * 1000)))
-        except (RedisError, OSError, TimeoutError) as error:
-            log.debug("cache.unreachable", reason=type(error).__name__)
+        await self._asked(lambda: self._redis.set(self._prefix + key, value, px=max(1, round(ttl_s * 1000))))
 
     async def drop(self, key: str) -> None:
+        await self._asked(lambda: self._redis.delete(self._prefix + key))
+
+    async def _asked(self, ask: Callable[[], Awaitable[AnswerT]]) -> AnswerT | None:
+        if time.monotonic() < self._away_until:
+            return None
         try:
-            await self._redis.delete(self._prefix + key)
-        except (RedisError, OSError, TimeoutError) as error:
+            return await ask()
+        except REDIS_GONE as error:
+            self._away_until = time.monotonic() + AWAY_S
             log.debug("cache.unreachable", reason=type(error).__name__)
+            return None
 
 
 class MemoryCache:

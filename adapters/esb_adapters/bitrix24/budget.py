@@ -12,7 +12,8 @@ from typing import Final
 
 import redis.asyncio as redis
 import structlog
-from redis.exceptions import RedisError
+
+from esb_bus.cache import REDIS_GONE
 
 _log = structlog.get_logger(__name__)
 
@@ -79,7 +80,7 @@ class RedisBudget:
             return None
         try:
             return float(await self._connection.eval(_TAKE, 1, self._key, self._drain, self._capacity, cost))
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_GONE as error:
             self._away_until = time.monotonic() + RETRY_REDIS_S
             _log.warning("budget.redis_lost", key=self._key, error=type(error).__name__)
             return None
