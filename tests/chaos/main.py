@@ -1,0 +1,191 @@
+"""`make chaos`: keep load on, break everything, mend it, and compare what the bases hold with what was sent."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from chaos.blows import Blows
+from chaos.judge import Judgement, settle, story
+from chaos.load import People, steps
+from chaos.schedule import LONG, SHORT, Blow, Severity, schedule
+from chaos.stage import Stage, stage
+from esb_cli.demo.company import TRADE
+from esb_cli.demo.play import MISTYPED_AS
+from esb_cli.demo.script import MISTYPED
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN_DIR = ROOT / ".run" / "chaos"
+SHOWN = 6
+SHORT_S = 180.0
+"""A run of up to three minutes freezes processes for 15 s at most, a longer one for a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to do. The same wish gives the same schedule and the same orders."""
+
+    seed: int
+    events: int
+    minutes: float
+    only: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        return self.minutes * 60
+
+    @property
+    def severity(self) -> Severity:
+        return SHORT if self.seconds <= SHORT_S else LONG
+
+    def blows(self) -> tuple[Blow, ...]:
+        """The schedule; with `only`, of the kinds whose description holds one of these words."""
+        blows = schedule(self.seed, self.seconds, self.severity)
+        return tuple(blow for blow in blows if not self.only or any(word in str(blow) for word in self.only))
+
+    def again(self) -> str:
+        return f"make chaos SEED={self.seed} EVENTS={self.events} MINUTES={self.minutes:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it went."""
+
+    wish: Wish
+    judgement: Judgement
+    done: Counter[str]
+    deaths: tuple[str, ...]
+    seconds: float
+
+    @property
+    def findings(self) -> list[tuple[str, str]]:
+        return [*self.judgement.findings(), *(("bus ended", death) for death in self.deaths)]
+
+    def figures(self) -> dict[str, Any]:
+        report, kinds = self.judgement.report, Counter(kind for kind, _ in self.findings)
+        return {
+            "seed": self.wish.seed,
+            "events": report.orders_sent,
+            "documents": report.documents,
+            "invoices": report.invoices,
+            "payments": report.payments,
+            "blows": sum(self.done.values()),
+            "lost": kinds["lost"],
+            "doubled": kinds["doubled"],
+            "out_of_order": kinds["out of order"],
+            "wrong_base": kinds["wrong base"],
+            "findings": dict(kinds),
+            "letters": dict(Counter(letter.reason for letter in report.letters)),
+            "replayed": dict(self.judgement.replayed),
+            "drained_s": round(self.judgement.seconds, 1),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+async def chaos(wish: Wish, run_dir: Path = RUN_DIR) -> Outcome:
+    """One run, from nothing to its judgement."""
+    started = time.monotonic()
+    directory = run_dir / str(wish.seed)
+    directory.mkdir(parents=True, exist_ok=True)
+    blows = wish.blows()
+    text = json.dumps([asdict(blow) for blow in blows], ensure_ascii=False, indent=1)
+    (directory / "schedule.json").write_text(text + "\n", "utf-8")
+
+    def tell(line: str) -> None:
+        _print(f"  {time.monotonic() - started:6.1f}  {line}")
+
+    async with stage(directory / "stage") as running:
+        tell("everything is up")
+        await _mistype(running)
+        people = People(running, tell)
+        striking = Blows(running, people, tell)
+        looking = asyncio.create_task(people.look_on())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(people.act(steps(wish.events, wish.seed, wish.events / wish.seconds)))
+                group.create_task(striking.carry_out(blows))
+            tell("all is sent and mended; waiting until nothing is under way")
+            judgement = await settle(running, people, tell)
+        finally:
+            looking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await looking
+        for bus in running.buses:
+            striking._check_alive(bus)
+        outcome = Outcome(wish, judgement, striking.done, tuple(striking.deaths), time.monotonic() - started)
+        _explain(outcome, running, directory)
+        return outcome
+
+
+async def _mistype(running: Stage) -> None:
+    """One article of one base is spelt with other letters: an order that no mending helps."""
+    products = await running.control.objects(TRADE, "Catalog_Номенклатура")
+    ref = next(str(row["Ref_Key"]) for row in products if row.get("Артикул") == MISTYPED)
+    body = {"set": "Catalog_Номенклатура", "document": ref, "fields": {"Артикул": MISTYPED_AS}}
+    await running.control.act(TRADE, "edit", body)
+
+
+def _explain(outcome: Outcome, running: Stage, directory: Path) -> None:
+    """Write down what belongs to each finding, while the systems are still there to be asked."""
+    logs = [child.log for child in running.buses.values()]
+    for log in logs:
+        (directory / f"{log.parent.name}.log").write_bytes(log.read_bytes())
+    lines: list[str] = []
+    for kind, sentence in outcome.findings:
+        lines += [f"{kind}: {sentence}", *(f"    {line}" for line in story(sentence, outcome.judgement, logs)), ""]
+    (directory / "findings.txt").write_text("\n".join(lines), "utf-8")
+    (directory / "figures.json").write_text(json.dumps(outcome.figures(), ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def show(outcome: Outcome) -> None:
+    """Print the figures, and what is wrong."""
+    figures = outcome.figures()
+    _print("\nwhat was done")
+    for name, count in sorted(outcome.done.items()):
+        _print(f"  {count:4}  {name}")
+    _print("\nwhat the bases say")
+    for name, value in figures.items():
+        _print(f"  {name:14} {value}")
+    for kind, sentence in outcome.findings[:SHOWN]:
+        _print(f"\n{kind}: {sentence}")
+    if outcome.findings:
+        _print(f"\n{len(outcome.findings)} findings, with ledgers, letters and logs: {RUN_DIR}/{outcome.wish.seed}/findings.txt")
+        _print(f"again: {outcome.wish.again()}")
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _parsed(arguments: Sequence[str] | None) -> Wish:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=None, help="the time of day unless given")
+    parser.add_argument("--events", type=int, default=1000, help="orders and deals")
+    parser.add_argument("--minutes", type=float, default=0, help="of blows; unless given, as many as six orders a second need")
+    parser.add_argument("--only", default="", help="words; only blows whose description holds one of them")
+    wish = parser.parse_args(arguments)
+    seed = int(time.time()) % 100_000 if wish.seed is None else wish.seed
+    return Wish(seed, wish.events, wish.minutes or wish.events / 6 / 60, tuple(filter(None, wish.only.split(","))))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return 0 when nothing was lost, doubled, out of order, in a wrong base or left behind."""
+    wish = _parsed(arguments)
+    _print(wish.again())
+    for blow in wish.blows():
+        _print(f"  {blow}")
+    outcome = asyncio.run(chaos(wish))
+    show(outcome)
+    return 1 if outcome.findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
