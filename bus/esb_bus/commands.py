@@ -21,7 +21,7 @@ from esb_bus.browse import Browser, browse
 from esb_bus.deadletter import replay_of
 from esb_bus.errors import EsbError
 from esb_bus.threads import marks_of
-from esb_bus.topology import H_COMMAND, dead_queue
+from esb_bus.topology import H_COMMAND, dead_queue, parked_queue
 from esb_bus.wire import ChannelLost, Delivery, Outgoing
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ MAX_BYTES_IN_HAND = 64 * 1024 * 1024
 REPORT_EVERY = 200
 ROUND_S = 10
 """With a rate, so many seconds' worth of letters leave `.dead` in one reading: nobody else can read it meanwhile."""
-NAMES = ("tick", "replay", "drop")
+NAMES = ("tick", "replay", "drop", "forget")
 
 log = structlog.get_logger()
 
@@ -168,7 +168,8 @@ class _Taking:
             for delivery in letters:
                 if self.session.is_ending:
                     return
-                if _letter(delivery) in taken and self.command.name != "forget":  # stored twice, by a crash between storing and acknowledging
+                # Stored twice, by a crash between storing and acknowledging. Parked copies are counted one by one.
+                if _letter(delivery) in taken and self.command.name != "forget":
                     await browser.ack(delivery)
                     continue
                 taken.add(_letter(delivery))
