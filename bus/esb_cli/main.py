@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from esb_bus.logging import set_up_logging
-from esb_cli import dead, topology, users
+from esb_cli import dead, privacy, topology, users
 from esb_cli.check import check_command
 from esb_cli.context import DEFAULT_LANDSCAPE, LandscapeOption, err, fail, read_landscape, read_settings
 from esb_cli.demo.command import demo_command
@@ -19,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(dead.app, name="dead")
 app.add_typer(topology.app, name="topology")
 topology.app.add_typer(users.app, name="users")
+app.add_typer(privacy.app, name="privacy")
 app.command("check")(check_command)
 app.command("trace")(trace_command)
 app.command("demo")(demo_command)
