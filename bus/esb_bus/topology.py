@@ -20,6 +20,9 @@ MAX_ERROR_TEXT = 4096
 # "delete on the first return" on 3.10. Measured on 3.10.8 and 4.0.5.
 DELIVERY_LIMIT = 1_000_000
 
+SEGMENT_BYTES = 50_000_000
+"""A history stream forgets whole segments of this size."""
+
 H_THREAD = "x-esb-thread"
 H_OBJECT = "x-esb-object"
 H_VERSION = "x-esb-version"
@@ -107,7 +110,7 @@ def stream(legal_entity: str, days: int) -> Queue:
         "x-queue-type": "stream",
         "x-max-age": f"{days}D",
         # Small segments, or the retention of a quiet legal entity never bites: only whole segments expire.
-        "x-stream-max-segment-size-bytes": 50_000_000,
+        "x-stream-max-segment-size-bytes": SEGMENT_BYTES,
     }
     return Queue(log_stream(legal_entity), "history", arguments, (f"*.*.{legal_entity}",))
 
