@@ -69,7 +69,7 @@ def presentation(entity: Entity, entity_set: EntitySet) -> str:
         return str(entity.get("Description", ""))
     date = str(entity["Date"])
     year, month, day = date[:10].split("-")
-    return f"{entity_set.title} {entity['Number']} от {day}.{month}.{year} {date[11:].lstrip('0') or '0:00:00'}"
+    return f"{entity_set.title} {entity['Number']} от {day}.{month}.{year} {int(date[11:13])}{date[13:]}"
 
 
 def without_values(entity: Entity, names: Iterable[str]) -> Entity:
