@@ -39,6 +39,7 @@ class Browser:
         self._keep = keep
         self._inbox: asyncio.Queue[Delivery] = asyncio.Queue()
         self._expected = 0
+        self._uncounted: list[Delivery] = []
 
     async def start(self, queue: str, expected: int) -> None:
         """Begin to read; `expected` messages are waiting. In the order of the queue up to 60,000."""
@@ -46,19 +47,27 @@ class Browser:
         for _ in range(0, max(expected, 1), UNACKED_PER_CONSUMER):
             await self._channel.consume(queue, self._arrived)
         if not expected:
-            await self._prove_empty(queue)
+            await self._prove_empty()
 
-    async def _prove_empty(self, queue: str) -> None:
+    async def _prove_empty(self) -> None:
         """A quorum queue without a leader, as just after a restart of the broker, says that it holds nothing.
 
-        Consuming is answered by a leader only, and what there is comes right behind its answer.
+        Consuming is answered by a leader only, and what there is comes right behind its answer. How much that is
+        nobody has told us then: it ends where the queue falls silent.
         """
         try:
             async with asyncio.timeout(EMPTY_S):
-                await self._inbox.get()
+                first = await self._inbox.get()
         except TimeoutError:
             return
-        raise ChannelLost(f"{queue} said that it was empty, and is not")
+        self._uncounted.append(first)
+        try:
+            while True:
+                async with asyncio.timeout(IDLE_S):
+                    self._uncounted.append(await self._inbox.get())
+        except TimeoutError:
+            if not self._channel.is_open:
+                raise ChannelLost("the channel closed while a queue was read") from None
 
     def _arrived(self, delivery: Delivery) -> None:
         if not self._keep(delivery):
@@ -71,6 +80,8 @@ class Browser:
         Raises:
             ChannelLost: the connection went away in the middle, or somebody holds messages back from us.
         """
+        for delivery in self._uncounted:
+            yield delivery
         seen = 0
         while seen < self._expected or not self._inbox.empty():
             try:
