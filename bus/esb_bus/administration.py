@@ -39,6 +39,7 @@ class Backlog:
     queue: str
     messages: int
     size_bytes: int
+    acknowledged: int
 
 
 class Administration(AbstractAsyncContextManager["Administration"]):
@@ -142,8 +143,9 @@ class Administration(AbstractAsyncContextManager["Administration"]):
     # -- queues ----------------------------------------------------------------------------------------------------
 
     async def backlogs(self) -> list[Backlog]:
-        rows = await self._asked("GET", f"/api/queues/{self._vhost}?columns=name,messages,message_bytes")
-        return [Backlog(row["name"], int(row.get("messages", 0)), int(row.get("message_bytes", 0))) for row in rows]
+        columns = "name,messages,message_bytes,message_stats.ack"
+        rows = await self._asked("GET", f"/api/queues/{self._vhost}?columns={columns}")
+        return [_backlog(row) for row in rows]
 
     # -- requests --------------------------------------------------------------------------------------------------
 
@@ -163,3 +165,9 @@ class Administration(AbstractAsyncContextManager["Administration"]):
         if not response.is_success:
             raise AdministrationFailed(f"{method} {path}: {response.status_code} {response.text[:300]}")
         return response.json() if response.content else None
+
+
+def _backlog(row: dict[str, Any]) -> Backlog:
+    """A queue that was declared a moment ago has no numbers yet."""
+    acknowledged = (row.get("message_stats") or {}).get("ack", 0)
+    return Backlog(row["name"], int(row.get("messages", 0)), int(row.get("message_bytes", 0)), int(acknowledged))

@@ -231,7 +231,11 @@ class Limits(Strict):
     """Age of the first failure at which a waiting message becomes a dead letter, `retries_exhausted`."""
     history_days: Annotated[int, Field(ge=1)] = 30
     backlog_alarm_messages: Annotated[int, Field(ge=1)] = 10_000
+    backlog_alarm_bytes: Annotated[int, Field(ge=1)] = 256_000_000
     backlog_alarm_s: Annotated[float, Field(gt=0)] = 3600
+    backlog_stop_messages: Annotated[int, Field(ge=1)] = 500_000
+    backlog_stop_bytes: Annotated[int, Field(ge=1)] = 2_000_000_000
+    """Of one endpoint. Above either nothing more is taken in for it, so that it cannot fill the broker's disk."""
 
 
 class Landscape(Strict):
