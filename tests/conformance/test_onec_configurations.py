@@ -1,16 +1,20 @@
 """Tables and stand-in profiles against the attribute lists of real 1C configurations."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from esb_adapters.onec.check import needed
 from esb_adapters.onec.configurations import ConfigurationFacts, DocumentFacts
+from esb_adapters.onec.resolve import ORGANISATIONS
 from esb_adapters.onec.tables import configuration
 from esb_standins.onec.profile import PROFILES, Field, load_profile
 
 TABLES = ("ut-11.4", "ut-11.5", "bp-3.0", "retail-2", "retail-3")
-STANDARD = frozenset({"Ref_Key", "Number", "Code", "Description", "Date", "Posted", "DeletionMark", "Parent_Key"})
+STANDARD = frozenset(
+    {"Ref_Key", "IsFolder", "Number", "Code", "Description", "Date", "Posted", "DeletionMark", "Parent_Key"}
+)
 
 NEWER_RATES = {"НДС5", "НДС5_105", "НДС7", "НДС7_107", "НДС22", "НДС22_122"}
 """VAT rates of 2025 and 2026, which 2.2.12 is too old for; a base that trades today has them by its updates."""
@@ -76,10 +80,35 @@ def named(facts: ConfigurationFacts) -> Iterator[str]:
     return (f"{entity_set}/{name}" for entity_set, names in needed(facts).items() for name in names)
 
 
+def asked_for(facts: ConfigurationFacts) -> Iterator[str]:
+    """What the adapter only reads or searches by, where the landscape needs it."""
+    lookups = {
+        ORGANISATIONS: (facts.main_bank_account,),
+        facts.warehouse_set: ("Description", facts.store_of_warehouse),
+        facts.bank_account_set: ("НомерСчета",),
+        facts.agreement_set: ("Description",),
+        facts.counterparty.entity_set: ("Партнер_Key",) if facts.counterparty.partner_set else (),
+        facts.vat.entity_set: (name for text in facts.vat.filters.values() for name in compared(text)),
+        facts.contract.entity_set if facts.contract else None: compared(
+            facts.contract.search if facts.contract else ""
+        ),
+    }
+    return (f"{entity_set}/{name}" for entity_set, names in lookups.items() for name in names if entity_set and name)
+
+
+def compared(text):
+    """Names of properties in a `$filter`."""
+    return re.findall(r"([\w/]+) (?:eq|ne) ", text)
+
+
 def missing(facts, schema):
     """What the adapter names and the configuration lacks; sets the reference does not describe are left out."""
     known = set(properties(schema))
-    return {path for path in named(facts) if path.split("/")[0] in schema["objects"] and path not in known}
+    return {
+        path
+        for path in (*named(facts), *asked_for(facts))
+        if path.split("/")[0] in schema["objects"] and path not in known
+    }
 
 
 def attribute_of(schema, path):
