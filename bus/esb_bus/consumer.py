@@ -11,8 +11,8 @@ import structlog
 from esb_bus import metrics
 from esb_bus.commands import Command, command_message
 from esb_bus.errors import BrokerUnavailable, EndpointDown, EsbError
-from esb_bus.publisher import Publisher
-from esb_bus.session import Handler, Options, Restorer, Session, Shared
+from esb_bus.publisher import Publisher, Restorer
+from esb_bus.session import Handler, Options, Session, Shared
 from esb_bus.topology import dead_queue, parked_queue
 from esb_bus.verdict import Pause
 from esb_bus.wire import ChannelLost, Link, QueueMissing

@@ -15,8 +15,7 @@ import structlog
 from esb_bus.consumer import LinkSource
 from esb_bus.errors import BrokerUnavailable, EndpointDown, EsbError, NoRoute, RetryableError
 from esb_bus.ports import Poller, RawSink
-from esb_bus.publisher import Publisher
-from esb_bus.session import Restorer
+from esb_bus.publisher import Publisher, Restorer
 from esb_bus.wire import ChannelLost, ConsumeChannel, Delivery, Outgoing, QueueMissing
 
 REOPEN_DELAY_S = 1.0

@@ -4,12 +4,12 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 import orjson
 import structlog
 
 from esb_bus.errors import BrokerUnavailable, NoRoute
-from esb_bus.landscape import Landscape
 from esb_bus.ports import NativeMessage
 from esb_bus.topology import (
     EVENTS_EXCHANGE,
@@ -118,6 +118,11 @@ class Publisher:
         except (BrokerUnavailable, ChannelLost) as error:
             log.warning("publisher.connection_failed", reason=str(error))
             await asyncio.sleep(RECONNECT_DELAY_S)
+
+
+class Restorer(Protocol):
+    async def restore(self, queue: str) -> None:
+        """Declare a queue again that somebody deleted."""
 
 
 Targets = Callable[[str, str, str], Sequence[str]]
@@ -231,12 +236,14 @@ def native_message(message: NativeMessage) -> Outgoing:
 class QueueSink:
     """Stores native messages; the `RawSink` of webhooks and pollers."""
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: Publisher, restorer: Restorer) -> None:
         self._publisher = publisher
+        self._restorer = restorer
 
     async def store(self, message: NativeMessage, deadline_s: float | None = None) -> None:
-        await self._publisher.publish(native_message(message), deadline_s)
-
-
-def targets_of(landscape: Landscape) -> Targets:
-    return landscape.targets
+        try:
+            await self._publisher.publish(native_message(message), deadline_s)
+        except NoRoute as error:
+            # Somebody deleted the queue. The sender is told to come again; by then it is there.
+            await self._restorer.restore(in_queue(message.endpoint))
+            raise BrokerUnavailable(f"{in_queue(message.endpoint)} was missing and has been declared again") from error

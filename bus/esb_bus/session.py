@@ -24,7 +24,7 @@ from esb_bus.gate import MoveGate
 from esb_bus.guard import Guard, KeyedLocks
 from esb_bus.parked import retry_parked_threads
 from esb_bus.ports import WriteGuard
-from esb_bus.publisher import Publisher
+from esb_bus.publisher import Publisher, Restorer
 from esb_bus.threads import Fate, Marks, Threads, marks_of
 from esb_bus.topology import H_ATTEMPT, H_COMMAND, H_FIRST_FAILURE, H_LAST_FAILURE, dead_queue, parked_queue
 from esb_bus.verdict import Bury, Failures, Hold, LookAgain, Park, Pause, RetryPolicy, Verdict, judge
@@ -46,11 +46,6 @@ class Handler(Protocol):
 
     async def probe(self) -> None:
         """Return when the endpoint behind this queue can be worked with; raise EndpointDown while it cannot."""
-
-
-class Restorer(Protocol):
-    async def restore(self, queue: str) -> None:
-        """Declare a queue again that somebody deleted."""
 
 
 @dataclass(frozen=True, slots=True)

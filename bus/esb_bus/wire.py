@@ -90,6 +90,7 @@ class Link:
 
     def __init__(self, connection: AmqpConnection) -> None:
         self._connection = connection
+        self._opened_at = asyncio.get_running_loop().time()
         self.readers = KeyedLocks()
         """One reader of a queue at a time within this connection; `lock` keeps other connections out."""
 
@@ -116,6 +117,10 @@ class Link:
     @property
     def is_open(self) -> bool:
         return not self._connection.closed.done()
+
+    @property
+    def age_s(self) -> float:
+        return asyncio.get_running_loop().time() - self._opened_at
 
     @property
     def silent_s(self) -> float:

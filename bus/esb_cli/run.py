@@ -106,7 +106,7 @@ class Bus:
         self._links = links
         self._declarer = declarer
         self._events = EventPublisher(publisher, landscape.targets)
-        self.sink = QueueSink(publisher)
+        self.sink = QueueSink(publisher, declarer)
 
     def transform_roles(self) -> Iterator[tuple[str, Role]]:
         registry = Registry()

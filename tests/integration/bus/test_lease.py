@@ -54,7 +54,7 @@ class Polls:
     @asynccontextmanager
     async def process(self, url: str | None = None, heartbeat_s: int = 4) -> AsyncIterator[LeasedPoll]:
         links = LinkSource(url or self.servers.amqp_url, self.queue, heartbeat_s)
-        sink = QueueSink(self.publisher)
+        sink = QueueSink(self.publisher, self.declarer)
         poll = LeasedPoll(self.queue, self.source, links, self.publisher, sink, 0.02, self.declarer)
         stop = asyncio.Event()
         task = asyncio.create_task(poll.run(stop))

@@ -7,8 +7,9 @@ import pytest
 
 from esb_bus.broker import Declarer
 from esb_bus.errors import BrokerUnavailable, NoRoute
-from esb_bus.publisher import Publisher
-from esb_bus.topology import EVENTS_EXCHANGE, store_queue
+from esb_bus.ports import NativeMessage
+from esb_bus.publisher import Publisher, QueueSink
+from esb_bus.topology import EVENTS_EXCHANGE, in_queue, store_queue
 from esb_bus.wire import Outgoing
 
 
@@ -56,3 +57,18 @@ async def test_a_queue_that_does_not_exist_is_told_at_once(servers, unique):
 
     with pytest.raises(NoRoute):
         await asyncio.wait_for(published(servers, nowhere, 10), 3)
+
+
+async def test_a_deleted_inbox_is_declared_again_and_the_sender_told_to_come_back(servers, unique):
+    endpoint = f"website.{unique}"
+    declarer = Declarer(servers.amqp_url, [store_queue(in_queue(endpoint), "")])
+    publisher = Publisher(servers.amqp_url, "test", deadline_s=5)
+    sink = QueueSink(publisher, declarer)
+    message = NativeMessage(endpoint, "woocommerce.order", b"{}")
+
+    try:
+        with pytest.raises(BrokerUnavailable):
+            await sink.store(message)
+        await sink.store(message)
+    finally:
+        await publisher.close()
