@@ -3,7 +3,8 @@
 import asyncio
 import os
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,6 @@ from esb_standins.nodes.packages import Binaries
 from esb_standins.nodes.ports import LOOPBACK, free_ports
 from esb_standins.nodes.server import Plan
 
-NODE_NAME = "esb@localhost"
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = b"\x01"
 
@@ -39,23 +39,46 @@ class RabbitAddress:
         return f"http://{self.user}:{self.password}@{LOOPBACK}:{self.management_port}"
 
 
-def rabbitmq_plan(directory: Path, binaries: Binaries) -> Plan[RabbitAddress]:
-    """Plan a node with new ports and a new password."""
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How one node is known to others.
+
+    Args:
+        node: its name in Erlang.
+        interface: address on which it listens for other nodes.
+        cookie: what nodes of one cluster share.
+        ticktime_s: how long another node may be silent. A private node is named on the command line, so Erlang
+            wants to know this before RabbitMQ reads `net_ticktime` in its configuration.
+        hosts: addresses by host name, known to this node alone; none means the machine's own names.
+    """
+
+    node: str = "esb@localhost"
+    interface: str = LOOPBACK
+    cookie: str = field(default_factory=lambda: secrets.token_hex(20))
+    ticktime_s: int = 60
+    hosts: Mapping[str, str] = field(default_factory=dict)
+
+
+def rabbitmq_plan(
+    directory: Path, binaries: Binaries, address: RabbitAddress | None = None, identity: Identity | None = None
+) -> Plan[RabbitAddress]:
+    """Plan a node; without an address it gets new ports and a new password."""
     if any(letter.isspace() for letter in str(directory)):
         raise NodesUnavailable(f"{directory}: RabbitMQ's scripts cannot run in a path with spaces")
-    address = new_address()
+    address, identity = address or new_address(), identity or Identity()
     return Plan(
         name="RabbitMQ",
         directory=directory,
         address=address,
-        command=(str(directory / "server/sbin/rabbitmq-server"), *erlang_arguments(address, directory)),
-        environment=environment(address, directory, binaries),
+        command=(str(directory / "server/sbin/rabbitmq-server"), *erlang_arguments(address, directory, identity)),
+        environment=environment(address, directory, binaries, identity),
         files={
-            "home/.erlang.cookie": secrets.token_hex(20),
+            "inetrc": inetrc(identity),
+            "home/.erlang.cookie": identity.cookie,
             "rabbitmq.conf": configuration(address),
             "enabled_plugins": f"[{','.join(plugins.ENABLED)}].\n",
         },
-        programs={"bin/erl": erl_script(binaries)},
+        programs={"bin/erl": erl_script(address, directory, binaries)},
         folders=("bin", "home", "data", "log", "server/plugins"),
         links=plugins.links(binaries.rabbitmq_home),
         answers=is_ready,
@@ -89,7 +112,7 @@ def configuration(address: RabbitAddress) -> str:
     return "".join(f"{name} = {value}\n" for name, value in settings.items())
 
 
-def erlang_arguments(address: RabbitAddress, directory: Path) -> tuple[str, ...]:
+def erlang_arguments(address: RabbitAddress, directory: Path, identity: Identity) -> tuple[str, ...]:
     """Return what the runtime gets beyond RabbitMQ's own arguments.
 
     The node is named by us and told its distribution port, so it neither starts nor asks an epmd: nothing of it
@@ -98,15 +121,16 @@ def erlang_arguments(address: RabbitAddress, directory: Path) -> tuple[str, ...]
     schedulers = min(4, os.cpu_count() or 1)
     port = str(address.distribution_port)
     return (
-        *("-sname", NODE_NAME, "-start_epmd", "false", "-erl_epmd_port", port),
-        *("-kernel", "inet_dist_use_interface", "{127,0,0,1}"),
+        *("-sname", identity.node, "-start_epmd", "false", "-erl_epmd_port", port),
+        *("-kernel", "inet_dist_use_interface", f"{{{identity.interface.replace('.', ',')}}}"),
+        *("-kernel", "net_ticktime", str(identity.ticktime_s)),
         *("-kernel", "inet_dist_listen_min", port, "-kernel", "inet_dist_listen_max", port),
         *("+S", f"{schedulers}:{schedulers}", "+A", "16"),
         *("-esb_run_dir", str(directory)),  # unknown to Erlang; makes the process recognisable as ours
     )
 
 
-def environment(address: RabbitAddress, directory: Path, binaries: Binaries) -> dict[str, str]:
+def environment(address: RabbitAddress, directory: Path, binaries: Binaries, identity: Identity) -> dict[str, str]:
     return {
         "PATH": f"{directory / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(directory / "home"),
@@ -121,17 +145,29 @@ def environment(address: RabbitAddress, directory: Path, binaries: Binaries) -> 
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "enabled_plugins"),
         "RABBITMQ_MNESIA_BASE": str(directory / "data"),
         "RABBITMQ_LOG_BASE": str(directory / "log"),
-        "RABBITMQ_NODENAME": NODE_NAME,
+        "RABBITMQ_NODENAME": identity.node,
+        "ERL_INETRC": str(directory / "inetrc"),
         "RABBITMQ_DIST_PORT": str(address.distribution_port),
     }
 
 
-def erl_script(binaries: Binaries) -> str:
-    """Return an `erl` that works wherever the packages were unpacked; the packaged one knows only `/usr/lib`."""
+def inetrc(identity: Identity) -> str:
+    """Return Erlang's own host table; an empty file leaves names to the machine."""
+    lines = [f'{{host,{{{address.replace(".", ",")}}},["{name}"]}}.\n' for name, address in identity.hosts.items()]
+    return "".join([*lines, "{lookup,[file,native]}.\n"] if lines else [])
+
+
+def erl_script(address: RabbitAddress, directory: Path, binaries: Binaries) -> str:
+    """Return an `erl` that works wherever the packages were unpacked; the packaged one knows only `/usr/lib`.
+
+    RabbitMQ 4 starts a helper by the same name while it looks for the nodes of its cluster: it gets no epmd either.
+    """
     erlexec = binaries.erlexec
     return (
         "#!/bin/sh\n"
-        f"export ROOTDIR='{binaries.erlang_root}' BINDIR='{erlexec.parent}' EMU=beam PROGNAME=erl\n"
+        f"export ROOTDIR='{binaries.erlang_root}' BINDIR='{erlexec.parent}' EMU=beam PROGNAME='{directory}/bin/erl'\n"
+        'case " $* " in *" -esb_run_dir "*) ;; '
+        f'*) set -- -start_epmd false -erl_epmd_port {address.distribution_port} -dist_listen false "$@" ;; esac\n'
         f"exec '{erlexec}' \"$@\"\n"
     )
 

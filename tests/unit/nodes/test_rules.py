@@ -8,7 +8,7 @@ from esb_standins.nodes.packages import binaries, search
 from esb_standins.nodes.plugins import needed_plugins
 from esb_standins.nodes.ports import free_ports
 from esb_standins.nodes.private import cache_of
-from esb_standins.nodes.rabbitmq import RabbitAddress, configuration, erlang_arguments, rabbitmq_plan
+from esb_standins.nodes.rabbitmq import Identity, RabbitAddress, configuration, erlang_arguments, rabbitmq_plan
 
 ADDRESS = RabbitAddress(1, 2, 3, 4, user="esb", password="not-a-secret")
 
@@ -52,7 +52,7 @@ def test_every_listener_is_bound_to_loopback():
 
 
 def test_node_needs_no_epmd():
-    arguments = " ".join(erlang_arguments(ADDRESS, Path("/run/x")))
+    arguments = " ".join(erlang_arguments(ADDRESS, Path("/run/x"), Identity()))
 
     assert "-start_epmd false -erl_epmd_port 4" in arguments
     assert "inet_dist_use_interface {127,0,0,1}" in arguments
