@@ -8,7 +8,7 @@ ON_BROKER := $(if $(RABBITMQ),env -u ESB_AMQP_URL -u ESB_AMQP_MANAGEMENT_URL ESB
 SOURCES := schemas bus adapters transformers tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test conformance bench lint format lock image-rehearsal clean
+.PHONY: help setup demo test conformance bench lint format lock audit image-rehearsal clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -39,6 +39,9 @@ format: setup ## let ruff repair what it can
 
 lock: ## choose the versions of the dependencies anew
 	@deploy/lock.sh
+
+audit: setup ## known vulnerabilities of the locked packages, and bandit; needs the network
+	@deploy/audit.sh
 
 image-rehearsal: ## the build steps of deploy/Dockerfile, without an engine
 	@deploy/rehearse-image.sh
