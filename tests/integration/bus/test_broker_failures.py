@@ -129,8 +129,7 @@ async def test_a_broker_killed_while_messages_move_aside_leaves_each_in_one_plac
     assert await resting(own, parked_queue(own.queue)) == set(waiting)
     handler.failing.clear()
     async with own.consumer(handler):
-        for letter in letters:
-            await own.command("replay", letter)
+        await own.command("replay", *letters)
         await until(lambda: set(handler.done) == {*dead, *waiting}, 30)
         await until(lambda: nothing_rests(own), 30)
 
