@@ -13,6 +13,7 @@ from esb_standins.bitrix24.schema import BY_OWNER, DEAL, Kind
 from esb_standins.bitrix24.store import Record
 
 PIECE: Final = 796
+PRODUCT, SERVICE = 1, 7
 _NAMES: Final = {
     "productId": "PRODUCT_ID",
     "productName": "PRODUCT_NAME",
@@ -126,7 +127,14 @@ def _row(portal: Portal, place: str, number: int, raw: Mapping[str, Any]) -> Rec
         "MEASURE_CODE": unit,
         "MEASURE_NAME": units.get(unit, "шт"),
         "SORT": as_int(raw.get("SORT")) or number * 10,
+        "TYPE": _type(product),
     }
+
+
+def _type(product: Record | None) -> int | None:
+    if product is None:
+        return None
+    return SERVICE if product["IS_SERVICE"] else PRODUCT
 
 
 def _sums(owner: Record, rows: list[Record]) -> dict[str, Any]:
@@ -163,7 +171,7 @@ def _item(row: Record) -> dict[str, Any]:
         "measureCode": row["MEASURE_CODE"],
         "measureName": row["MEASURE_NAME"],
         "sort": row["SORT"],
-        "type": 1 if row["PRODUCT_ID"] else None,
+        "type": row["TYPE"],
         "storeId": None,
         "xmlId": "",
     }
@@ -195,6 +203,8 @@ def _old(row: Record) -> dict[str, Any]:
         "MEASURE_CODE": row["MEASURE_CODE"],
         "MEASURE_NAME": row["MEASURE_NAME"],
         "SORT": row["SORT"],
+        "XML_ID": item["xmlId"],
+        "TYPE": row["TYPE"],
         "STORE_ID": None,
         "RESERVE_ID": None,
         "DATE_RESERVE_END": None,
