@@ -224,7 +224,7 @@ def result_text(result: Taken) -> str:
     verb = "replayed" if result.action == "replay" else "dropped"
     if not result.finished:
         done = f"{result.done} of {result.total} {verb}; " if result.done else ""
-        return f"{result.queue}: {done}the command waits in the queue and is carried out by itself: {result.why}"
+        return f"{result.queue}: {done}{result.why}"
     told = f"{result.queue}: {verb} {result.done} of {result.total}"
     if result.done < result.total:
         told += f"; {result.total - result.done} had been taken out meanwhile"

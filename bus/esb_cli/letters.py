@@ -195,13 +195,12 @@ class _Desk:
                 return done, True
 
     async def why(self, result: Taken) -> str:
-        """Why nobody carries the command out."""
+        """Why nothing was heard of the command, and what becomes of it."""
+        if not await self._link.ready_count(result.queue):
+            return "the consumer has the command and goes on with it; `esb dead list` shows what is left"
         paused = (await read_pauses(self._link)).of(result.queue.split(".", 1)[1])
-        if paused is not None:
-            return str(paused)
-        if result.done:
-            return "its consumer went silent on the way"
-        return "nobody works on the queue: is `esb run` up?"
+        cause = "nobody works on the queue: is `esb run` up?" if paused is None else str(paused)
+        return f"the command waits in the queue and is carried out by itself: {cause}"
 
 
 @asynccontextmanager

@@ -86,8 +86,8 @@ def test_bug_is_explained_as_ours() -> None:
         ),
         ({"done": 1}, "out.onec.trade: replayed 1 of 2; 1 had been taken out meanwhile"),
         (
-            {"done": 0, "finished": False, "why": "paused"},
-            "out.onec.trade: the command waits in the queue and is carried out by itself: paused",
+            {"done": 1, "finished": False, "why": "the command waits in the queue"},
+            "out.onec.trade: 1 of 2 replayed; the command waits in the queue",
         ),
     ],
 )
