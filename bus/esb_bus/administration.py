@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
+from esb_bus.addresses import addresses_of
 from esb_bus.errors import EsbError
 from esb_bus.outgoing import open_http
 from esb_bus.permissions import SUBSCRIBER_PREFIX, Grant
@@ -52,7 +53,7 @@ class Administration(AbstractAsyncContextManager["Administration"]):
 
     def __init__(self, url: str, amqp_url: str) -> None:
         self._http = open_http(base_url=url, timeout=PATIENCE_S)
-        self._vhost = quote(unquote(urlsplit(amqp_url).path[1:]) or "/", safe="")
+        self._vhost = quote(unquote(urlsplit(addresses_of(amqp_url)[0]).path[1:]) or "/", safe="")
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError
 
+from esb_bus.addresses import addresses_of, first_open
 from esb_bus.errors import BrokerUnavailable, EsbError
 from esb_bus.topology import EVENTS_EXCHANGE, Queue
 
@@ -47,10 +48,7 @@ class Declarer:
             await self._with_channel([self._queues[queue]])
 
     async def _with_channel(self, queues: Sequence[Queue]) -> None:
-        try:
-            connection = await aio_pika.connect(self._url, timeout=CONNECT_TIMEOUT_S)
-        except (OSError, AMQPError, TimeoutError) as error:
-            raise BrokerUnavailable(f"cannot connect to the broker: {error!r}") from error
+        connection = await first_open(addresses_of(self._url), _connected, AbstractConnection.close)
         try:
             async with connection:
                 for queue in queues:
@@ -68,3 +66,10 @@ class Declarer:
         except aio_pika.exceptions.ChannelPreconditionFailed as error:
             raise TopologyMismatch(f"{queue.name} exists with other arguments: {error}") from error
         await channel.close()
+
+
+async def _connected(url: str) -> AbstractConnection:
+    try:
+        return await aio_pika.connect(url, timeout=CONNECT_TIMEOUT_S)
+    except (OSError, AMQPError, TimeoutError) as error:
+        raise BrokerUnavailable(f"cannot connect to the broker: {error!r}") from error

@@ -9,6 +9,7 @@ from typing import Protocol
 import orjson
 import structlog
 
+from esb_bus.addresses import addresses_of, with_last
 from esb_bus.errors import BrokerUnavailable, NoRoute
 from esb_bus.ports import NativeMessage
 from esb_bus.topology import (
@@ -37,6 +38,9 @@ RECONNECT_DELAY_S = 0.5
 STREAM_DELAY_S = 0.1
 """A broker that has just started serves its queues some seconds before its streams: until then an event finds nobody.
 Every legal entity has its stream, so this is never the event's fault. Seen on 3.10.8 after a restart."""
+
+TURN_AWAY_S = 2.0
+"""A node that confirms nothing for so long may be parted from its cluster and not know it yet: another one is tried."""
 
 log = structlog.get_logger()
 
@@ -75,6 +79,10 @@ class Publisher:
         left = budget - (asyncio.get_running_loop().time() - started)
         try:
             await channel.publish(message, max(left, 0.05), mandatory=mandatory)
+        except BrokerUnavailable:
+            if asyncio.get_running_loop().time() - started > TURN_AWAY_S:
+                self._turn_away(channel)
+            raise
         except NoRoute as error:
             if message.exchange != EVENTS_EXCHANGE:
                 raise
@@ -93,6 +101,15 @@ class Publisher:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+    def _turn_away(self, channel: PublishChannel) -> None:
+        """Leave the node that disappointed, if the cluster has others."""
+        link = self._link
+        if channel is not self._channel or link is None or not link.is_open or len(addresses_of(self._url)) == 1:
+            return
+        self._url = with_last(self._url, link.address)
+        link.drop()
+        log.warning("publisher.turned_away", reason=f"nothing was confirmed for {TURN_AWAY_S:.0f} s")
 
     @property
     def is_connected(self) -> bool:

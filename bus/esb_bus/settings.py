@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from esb_bus.addresses import addresses_of
 from esb_bus.errors import EsbError
 
 
@@ -21,6 +22,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ESB_", frozen=True)
 
     amqp_url: SecretStr
+    """One address, or those of all nodes of a cluster, separated by commas."""
     redis_url: SecretStr | None = None
     """Without it there is no cache: slower, never wrong."""
     redis_prefix: str = "esb:"
@@ -42,8 +44,8 @@ class Settings(BaseSettings):
     @classmethod
     def _is_verified(cls, url: SecretStr | None) -> SecretStr | None:
         """Libraries take a switch that turns verification off from the address; we do not."""
-        options = parse_qs(urlsplit(url.get_secret_value()).query) if url is not None else {}
-        if forbidden := UNVERIFIED & options.keys():
+        urls = addresses_of(url.get_secret_value()) if url is not None else []
+        if forbidden := UNVERIFIED.intersection(name for one in urls for name in parse_qs(urlsplit(one).query)):
             raise ValueError(f"{', '.join(sorted(forbidden))} is not accepted: name your authority in ESB_CA_FILE")
         return url
 

@@ -15,6 +15,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from pamqp.base import Frame
@@ -22,6 +23,7 @@ from pamqp.commands import Basic, Confirm, Queue
 from pamqp.header import ContentHeader
 from yarl import URL
 
+from esb_bus.addresses import addresses_of, first_open
 from esb_bus.amqp import NOT_FOUND, AmqpChannel, AmqpClosed, AmqpConnection, AmqpUnwritable
 from esb_bus.confirms import AmqpRefused, AmqpReturned
 from esb_bus.errors import BrokerUnavailable, MessageTooLarge, NoRoute, PermanentError
@@ -88,8 +90,10 @@ class Delivery:
 class Link:
     """One connection to the broker."""
 
-    def __init__(self, connection: AmqpConnection) -> None:
+    def __init__(self, connection: AmqpConnection, address: str) -> None:
         self._connection = connection
+        self.address = address
+        """The one of several that was taken; holds a password."""
         self._opened_at = asyncio.get_running_loop().time()
         self.readers = KeyedLocks()
         """One reader of a queue at a time within this connection; `lock` keeps other connections out."""
@@ -99,18 +103,24 @@ class Link:
         """Connect.
 
         Args:
-            url: `amqp://` or `amqps://` (verified by the system's authorities).
+            url: `amqp://` or `amqps://` (verified by the system's authorities); several nodes of one cluster are
+                separated by commas, and the first that answers is taken.
             name: shown in the management console.
             heartbeat_s: seconds; four or less, so that a dead peer is noticed within eight.
 
         Raises:
             BrokerUnavailable: refused, unreachable or unauthorised.
         """
+        open_one = partial(cls._open_one, name=name, heartbeat_s=heartbeat_s)
+        return await first_open(addresses_of(url), open_one, cls.close)
+
+    @classmethod
+    async def _open_one(cls, url: str, name: str, heartbeat_s: int) -> "Link":
         target = URL(url)
         context = ssl.create_default_context() if target.scheme == "amqps" else None
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                return cls(await AmqpConnection.open(target, name, heartbeat_s, context))
+                return cls(await AmqpConnection.open(target, name, heartbeat_s, context), url)
         except (OSError, AmqpClosed, TimeoutError) as error:
             raise BrokerUnavailable(f"cannot connect to the broker: {error!r}") from error
 
@@ -174,6 +184,10 @@ class Link:
 
     async def close(self) -> None:
         await self._connection.close()
+
+    def drop(self) -> None:
+        """End the connection without a goodbye that nobody would hear."""
+        self._connection.abort("dropped")
 
     async def _channel(self) -> AmqpChannel:
         try:

@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from esb_bus.addresses import addresses_of
 from esb_bus.errors import BrokerUnavailable, EsbError
 from esb_bus.landscape import Landscape, LandscapeInvalid, load_landscape
 from esb_bus.redaction import visible
@@ -60,7 +61,8 @@ def read_settings(landscape: Path) -> Settings:
         fail("\n".join(map(_fault, error.errors())), WRONG_USAGE)
     for name, secret in (("ESB_AMQP_URL", settings.amqp_url), ("ESB_REDIS_URL", settings.redis_url)):
         # Never the value: it holds a password.
-        if secret is not None and urlsplit(secret.get_secret_value()).scheme not in SCHEMES[name]:
+        urls = addresses_of(secret.get_secret_value()) if secret is not None else []
+        if any(urlsplit(url).scheme not in SCHEMES[name] for url in urls):
             fail(f"{name} does not begin with {' or '.join(f'{one}://' for one in SCHEMES[name])}", WRONG_USAGE)
     try:
         trust(settings.ca_file)
