@@ -21,7 +21,8 @@ def set_up_logging(level: str = "INFO", log_format: str = "json") -> None:
     for noisy in ("httpx", "httpcore", "aiormq", "aio_pika", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(number, logging.WARNING))
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it logs every lost connection with a traceback
-    logging.getLogger().handlers = [_Foreign(logging.WARNING)]
+    root = logging.getLogger()
+    root.handlers = [*(one for one in root.handlers if not isinstance(one, _Foreign)), _Foreign(logging.WARNING)]
     structlog.configure(
         processors=[*_SHARED, *(_json() if log_format == "json" else _console())],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -35,9 +36,12 @@ class _Foreign(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = str(record.msg).partition("\n")[0]
-        structlog.get_logger().log(
-            record.levelno, "library.warned", logger=record.name, text=text, exc_info=record.exc_info
-        )
+        try:
+            structlog.get_logger().log(
+                record.levelno, "library.warned", logger=record.name, text=text, exc_info=record.exc_info
+            )
+        except (OSError, ValueError):
+            return  # the output is closed; `handleError` would print the arguments elsewhere
 
 
 def _tell_exception(_: Any, __: str, line: Line) -> Line:
@@ -97,4 +101,14 @@ def _dumps(value: Any, **_: Any) -> bytes:
 def _factory(log_format: str) -> Any:
     if log_format == "json":
         return structlog.BytesLoggerFactory(file=cast("Any", sys.stdout.buffer))
-    return structlog.PrintLoggerFactory(file=sys.stderr)
+    return structlog.PrintLoggerFactory(file=cast("Any", _Stderr()))
+
+
+class _Stderr:
+    """Whatever standard error is at the moment of writing: tests and tools exchange it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()

@@ -65,16 +65,21 @@ class Door:
             writer.close()
 
 
-@pytest.fixture
-async def served_door():
-    kept = Kept()
+@asynccontextmanager
+async def serving(kept):
     secrets = Secrets(None, {"ESB_SECRET_SHOP_HOOK": WEBHOOK_SECRET})
     app = door(routes(parse_landscape(COMPANY), secrets, Intake(kept)))
     server = door_server(app, Hasty)
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield Door(listener.getsockname()[1], kept)
         finally:
             server.should_exit = True
-            await serving
+            await running
+
+
+@pytest.fixture
+async def served_door():
+    async with serving(Kept()) as one:
+        yield one

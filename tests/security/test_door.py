@@ -6,11 +6,13 @@ import gzip
 import hashlib
 import hmac
 import json
+from contextlib import AsyncExitStack
 
 import httpx
 import pytest
+from tests.security.conftest import WEBHOOK_SECRET, Kept, serving
 
-WEBHOOK_SECRET = "shop-hook-secret"
+from esb_adapters import door_server as door_server_module
 
 PATH = "/webhooks/website/shop"
 ORDER = json.dumps({"id": 10015, "date_modified_gmt": "2026-01-05T10:00:00"}).encode()
@@ -133,3 +135,14 @@ async def test_control_characters_of_headers_and_ids_reach_no_header_of_ours(ser
     (message,) = served_door.kept.messages
     assert message.thread is None
     assert all(len(value) <= 200 and value.isprintable() for value in message.headers.values())
+
+
+async def test_more_connections_than_the_limit_are_turned_away(monkeypatch):
+    monkeypatch.setattr(door_server_module, "MAX_CONNECTIONS", 3)
+    async with serving(Kept()) as crowded, AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(crowded.connection())
+
+        answer = await crowded.says(b"GET /healthz HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 503")
