@@ -43,20 +43,25 @@ class Guard:
     Args:
         may_write: whether the broker was heard of recently.
         doubt_until: loop time until which an earlier write of this message may still commit.
+        shared_doubt_until: likewise of any message, written by whoever had the queue before.
     """
 
-    __slots__ = ("_doubt_until", "_locks", "_may_write", "wrote")
+    __slots__ = ("_doubt_until", "_locks", "_may_write", "_shared_doubt_until", "wrote")
 
-    def __init__(self, may_write: Callable[[], bool], doubt_until: float, locks: KeyedLocks) -> None:
+    def __init__(
+        self, may_write: Callable[[], bool], doubt_until: float, locks: KeyedLocks, shared_doubt_until: float = 0
+    ) -> None:
         self._may_write = may_write
         self._doubt_until = doubt_until
+        self._shared_doubt_until = shared_doubt_until
         self._locks = locks
         self.wrote = False
 
-    def before_write(self, *, fenced: bool = False) -> None:
+    def before_write(self, *, fenced: bool = False, shared: bool = False) -> None:
         if not self._may_write():
             raise BrokerSilent("nothing heard from the broker; no write is started", retry_after=1)
-        wait = self._doubt_until - asyncio.get_running_loop().time()
+        doubt_until = max(self._doubt_until, self._shared_doubt_until) if shared else self._doubt_until
+        wait = doubt_until - asyncio.get_running_loop().time()
         if wait > 0 and not fenced:
             raise InDoubt("an earlier attempt may still commit", wait_s=wait)
         self.wrote = True

@@ -55,11 +55,13 @@ class Transform(Protocol):
 class WriteGuard(Protocol):
     """Asked by a sender immediately before every write that is not harmless to repeat or to repeat late."""
 
-    def before_write(self, *, fenced: bool = False) -> None:
+    def before_write(self, *, fenced: bool = False, shared: bool = False) -> None:
         """Return when the write may start now.
 
         Args:
             fenced: the endpoint itself refuses a second one, whenever it arrives (a number unique in the base).
+            shared: what is created belongs to many threads (a buyer). Another thread may have had its creation under
+                way in the process before us.
 
         Raises:
             InDoubt: an earlier write of this thread may still commit; look again after `wait_s`.

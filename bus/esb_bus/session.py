@@ -122,6 +122,8 @@ class Session:
         self._early: list[Delivery] = []
         self._taking_over = False
         self._taken_at: float | None = None
+        self._was_interrupted = False
+        """Whether messages were in somebody's hands before they came into ours."""
         self._moves = MoveGate()
         self._held = 0
         self.ended: asyncio.Future[Pause | None] = asyncio.get_running_loop().create_future()
@@ -160,6 +162,7 @@ class Session:
 
     def _arrived(self, delivery: Delivery) -> None:
         self.last_delivery_at = asyncio.get_running_loop().time()
+        self._was_interrupted |= delivery.redelivered
         if not delivery.message_id:
             # Without a name of its own it would be taken for a copy of the last nameless one.
             delivery.message_id = f"nameless/{uuid.uuid4()}"
@@ -196,6 +199,7 @@ class Session:
             resting, parked_count = self._known_counts()
             self._unexplained = len(letters) - resting, len(waiting) - parked_count
         if is_takeover:
+            self._was_interrupted |= bool(waiting)  # which of them somebody was trying cannot be told
             self._forget_all_but({mark.message_id for mark in waiting})
 
     async def compare_counts(self) -> None:
@@ -257,6 +261,12 @@ class Session:
         work.doubt_until = max(work.doubt_until, self.shared.doubts.get(delivery.message_id, 0))
         return work
 
+    def _shared_doubt_until(self) -> float:
+        """Until when a write of any thread may still commit that whoever had the queue before us started."""
+        if self._taken_at is None or not self._was_interrupted:
+            return 0
+        return self._taken_at + self.options.policy.settle_s
+
     def doubt(self, work: Work, wait_s: float) -> None:
         """Remember until when an earlier write of a message may still commit, whoever tries it next."""
         work.doubt_until = asyncio.get_running_loop().time() + wait_s
@@ -291,7 +301,7 @@ class Session:
             if self.is_ending:
                 return Hold(0, "ending")
             loop = asyncio.get_running_loop()
-            guard = Guard(self._may_write, work.doubt_until, self.shared.locks)
+            guard = Guard(self._may_write, work.doubt_until, self.shared.locks, self._shared_doubt_until())
             started = loop.time()
             try:
                 outcome = await self.shared.handler.handle(work.delivery, guard)

@@ -5,7 +5,8 @@ works on the same INN.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from esb_adapters.onec.errors import (
@@ -68,7 +69,7 @@ class Counterparties:
         self._facts = directory.facts.counterparty
         self._clock = clock
         self._doubtful: dict[str, float] = {}
-        """INN → when a creation whose outcome nobody knows must have ended."""
+        """What it is → when a creation whose outcome nobody knows must have ended."""
 
     async def resolve(self, party: Party, guard: WriteGuard) -> Answer:
         """Return `ref` and `partner` of the buyer.
@@ -97,26 +98,31 @@ class Counterparties:
         return choose([row for row in found if not row.get("IsFolder")], party, self._directory.name)
 
     async def _create(self, party: Party, guard: WriteGuard) -> Row:
-        assert party.inn is not None
-        self._wait_out_doubt(party.inn)
-        try:
+        async with self._creation(f"counterparty/{party.inn}", guard):
             partner = await self._partner(party, guard)
-            guard.before_write()
+            guard.before_write(shared=True)
             await self._client.create(self._facts.entity_set, self._counterparty(party, partner))
             found = await self._look_up(party)
             if found is None:
-                raise InDoubt(f"the new counterparty with INN {party.inn} is written and not found again")  # noqa: TRY301
-        except InDoubt:
-            self._doubtful[party.inn] = self._clock() + self._directory.base.settle_s
-            raise
+                raise InDoubt(f"the new counterparty with INN {party.inn} is written and not found again")
         return found
 
-    def _wait_out_doubt(self, inn: str) -> None:
-        """Another order of the same buyer may have left a creation behind that still commits."""
-        left = self._doubtful.get(inn, 0) - self._clock()
+    @asynccontextmanager
+    async def _creation(self, thing: str, guard: WriteGuard) -> AsyncIterator[None]:
+        """Create inside this block, unless another order's creation of the same thing may still commit.
+
+        The guard knows what the process before us may have left under way, `_doubtful` what we have.
+        """
+        guard.before_write(shared=True)
+        left = self._doubtful.get(thing, 0) - self._clock()
         if left > 0:
-            raise RetryableError(f"a counterparty with INN {inn} may still appear in the base", retry_after=left)
-        self._doubtful.pop(inn, None)
+            raise RetryableError(f"{thing} may still appear in {self._directory.name}", retry_after=left)
+        self._doubtful.pop(thing, None)
+        try:
+            yield
+        except InDoubt:
+            self._doubtful[thing] = self._clock() + self._directory.base.settle_s
+            raise
 
     def _counterparty(self, party: Party, partner: Ref | None) -> dict[str, Any]:
         facts = self._facts
@@ -148,7 +154,7 @@ class Counterparties:
         for row in namesakes:
             if mark in str(row.get("Комментарий", "")):
                 return Ref(partner_set, row["Ref_Key"])
-        guard.before_write()
+        guard.before_write(shared=True)
         made = await self._client.create(
             partner_set,
             {
@@ -167,15 +173,16 @@ class Counterparties:
         if facts is None:
             return None
         question = f"contract/{counterparty.ref}/{organisation.ref}/{currency.ref}"
-        known = await self._directory.memory.recall(question)
+        recall, keep = self._directory.memory.recall, self._directory.memory.keep
+        known = await recall(question)
         if known is None:
-            ref = await self._look_up_contract(counterparty, organisation, currency)
-            if ref is None:
-                async with guard.lock(f"contract/{counterparty.ref}"):
+            async with guard.lock(f"contract/{counterparty.ref}"):
+                # Asked again: a list may not show yet what another order has just created.
+                known = await recall(question)
+                if known is None:
                     ref = await self._look_up_contract(counterparty, organisation, currency)
-                    ref = ref or await self._create_contract(counterparty, organisation, currency, guard)
-            known = {"ref": ref}
-            await self._directory.memory.keep(question, known)
+                    known = {"ref": ref or await self._create_contract(counterparty, organisation, currency, guard)}
+                    await keep(question, known)
         return Ref(facts.entity_set, known["ref"])
 
     async def _look_up_contract(self, counterparty: Ref, organisation: Ref, currency: Ref) -> str | None:
@@ -198,22 +205,22 @@ class Counterparties:
     async def _create_contract(self, counterparty: Ref, organisation: Ref, currency: Ref, guard: WriteGuard) -> str:
         facts = self._directory.facts.contract
         assert facts is not None
-        guard.before_write()
         owner = (
             {"Owner": counterparty.ref, "Owner_Type": f"StandardODATA.{counterparty.entity_set}"}
             if facts.owner_is_composite
             else {"Owner_Key": counterparty.ref}
         )
-        made = await self._client.create(
-            facts.entity_set,
-            {
-                "Description": "Основной договор",
-                facts.organisation: organisation.ref,
-                facts.currency: currency.ref,
-                **owner,
-                **facts.constants,
-            },
-        )
+        async with self._creation(f"contract/{counterparty.ref}", guard):
+            made = await self._client.create(
+                facts.entity_set,
+                {
+                    "Description": "Основной договор",
+                    facts.organisation: organisation.ref,
+                    facts.currency: currency.ref,
+                    **owner,
+                    **facts.constants,
+                },
+            )
         return str(made["Ref_Key"])
 
 
