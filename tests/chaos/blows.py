@@ -3,26 +3,22 @@
 import asyncio
 import os
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import redis.asyncio as redis
 
+from chaos import alarms
 from chaos.load import People
 from chaos.proxy import Mode
 from chaos.schedule import BUSES, SYSTEMS, Blow
 from chaos.stage import Stage
 from esb_bus.lease import Token, write_token
 from esb_bus.publisher import Publisher
-from esb_standins.nodes import NodeError, NodeFailed
+from esb_standins.nodes import NodeFailed
 
 AGAIN_S = 0.5
-ALARMS = {"memory": ("set_vm_memory_high_watermark", "absolute"), "disk": ("set_disk_free_limit",)}
-ALARM_ON = {"memory": "1MB", "disk": "1000TB"}
-ALARM_OFF = {"memory": "1GB", "disk": "50MB"}
 
 
 class Blows:
@@ -133,26 +129,14 @@ class Blows:
                 broker.resume()
 
     async def alarm(self, blow: Blow) -> None:
+        broker = self._stage.nodes.rabbitmq
+        assert broker is not None
         async with self._locks["broker"]:
-            await asyncio.to_thread(self._rabbitmqctl, *ALARMS[blow.target], ALARM_ON[blow.target])
+            await alarms.call(broker, alarms.RAISED[blow.target])
             try:
                 await asyncio.sleep(blow.length)
             finally:
-                await asyncio.to_thread(self._rabbitmqctl, *ALARMS[blow.target], ALARM_OFF[blow.target])
-
-    def _rabbitmqctl(self, *arguments: str) -> None:
-        broker = self._stage.nodes.rabbitmq
-        assert broker is not None
-        # Beside our node there is no epmd to ask: the tool is told the port, and does not listen itself.
-        erlang = f"-start_epmd false -erl_epmd_port {broker.address.distribution_port} -dist_listen false"
-        plan = broker._plan
-        environment = {**plan.environment, "RABBITMQ_CTL_ERL_ARGS": erlang}
-        program = str(Path(plan.command[0]).with_name("rabbitmqctl"))
-        ran = subprocess.run(  # noqa: S603  the program of our own node
-            [program, *arguments], env=environment, capture_output=True, text=True, timeout=30, check=False
-        )
-        if ran.returncode:
-            raise NodeError(f"rabbitmqctl {' '.join(arguments)}: {ran.stdout[-500:]} {ran.stderr[-500:]}")
+                await alarms.call(broker, alarms.CLEARED[blow.target])
 
     async def kill_redis(self, blow: Blow) -> None:
         """Its memory goes with it: nothing is written to disk."""

@@ -57,7 +57,10 @@ class Judgement:
         ):
             yield from ((kind, sentence) for sentence in sentences)
         for letter in self.letters:
-            yield "letter that stays", f"{letter.object or letter.thread}: {letter.reason} in {letter.queue}: {letter.error}"
+            yield (
+                "letter that stays",
+                f"{letter.object or letter.thread}: {letter.reason} in {letter.queue}: {letter.error}",
+            )
 
 
 async def settle(stage: Stage, people: People, tell: Callable[[str], None]) -> Judgement:
@@ -125,7 +128,10 @@ async def _waiting(stage: Stage) -> dict[str, int]:
 
 
 async def _letters(stage: Stage) -> list[DeadLetter]:
-    return [DeadLetter(one.id, one.queue, one.reason, one.error, one.thread, one.object) for one in await stage.queues.letters()]
+    return [
+        DeadLetter(one.id, one.queue, one.reason, one.error, one.thread, one.object)
+        for one in await stage.queues.letters()
+    ]
 
 
 async def _esb(stage: Stage, *arguments: str) -> str:
@@ -145,6 +151,8 @@ async def _untold(stage: Stage) -> list[str]:
         f"deal {deal['ID']} knows neither its number in 1C nor why there is none"
         for deal in deals
         if not (deal.get("UF_CRM_ESB_NUMBER") or deal.get("UF_CRM_ESB_STATUS"))
+        # A deal that was lost before anybody read it never was an order.
+        and not str(deal["STAGE_ID"]).endswith(("LOSE", "APOLOGY"))
     ]
 
 
@@ -154,6 +162,7 @@ async def _twins(stage: Stage) -> Any:
         for name, fields in (
             ("Catalog_Контрагенты", ("ИНН", "КПП")),
             ("Catalog_Партнеры", ("Description",)),
+            ("Catalog_ДоговорыКонтрагентов", ("Owner", "Owner_Key", "Организация_Key", "Description")),
         ):
             try:
                 rows = await stage.control.objects(base, name)
@@ -163,9 +172,9 @@ async def _twins(stage: Stage) -> Any:
                 tuple(str(row.get(field) or "") for field in fields) for row in rows if not row["DeletionMark"]
             )
             for values, count in groups.items():
-                if count > 1 and values[0]:
+                if count > 1 and any(values):
                     yield f"{name} {' '.join(values)}: {count} in {base}"
-        documents = {**{base: name for base, name in ORDER_SETS.items()}, BUH: INVOICE_SET}
+        documents = {**ORDER_SETS, BUH: INVOICE_SET}
         for row in await stage.control.objects(base, documents[base]):
             if "[esb " not in str(row.get("Комментарий", "")):
                 yield f"{documents[base]} {row['Number']} in {base} carries no key"

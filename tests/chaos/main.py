@@ -156,7 +156,8 @@ def show(outcome: Outcome) -> None:
     for kind, sentence in outcome.findings[:SHOWN]:
         _print(f"\n{kind}: {sentence}")
     if outcome.findings:
-        _print(f"\n{len(outcome.findings)} findings, with ledgers, letters and logs: {RUN_DIR}/{outcome.wish.seed}/findings.txt")
+        directory = RUN_DIR / str(outcome.wish.seed)
+        _print(f"\n{len(outcome.findings)} findings, with ledgers, letters and logs: {directory}/findings.txt")
         _print(f"again: {outcome.wish.again()}")
 
 
@@ -169,7 +170,9 @@ def _parsed(arguments: Sequence[str] | None) -> Wish:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=None, help="the time of day unless given")
     parser.add_argument("--events", type=int, default=1000, help="orders and deals")
-    parser.add_argument("--minutes", type=float, default=0, help="of blows; unless given, as many as six orders a second need")
+    parser.add_argument(
+        "--minutes", type=float, default=0, help="of blows; unless given, as many as six orders a second need"
+    )
     parser.add_argument("--only", default="", help="words; only blows whose description holds one of them")
     wish = parser.parse_args(arguments)
     seed = int(time.time()) % 100_000 if wish.seed is None else wish.seed

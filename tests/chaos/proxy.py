@@ -130,8 +130,10 @@ class _Pair:
                     continue
                 writer.write(data)
                 await writer.drain()
-            while self._wire.mode in {Mode.BLACKHOLE, silence}:  # the end of a connection is lost like its bytes
-                await asyncio.sleep(DELAY_S)
+            if self._wire.mode in {Mode.BLACKHOLE, silence}:
+                # The end of a connection is lost like its bytes; mending the wire resets it.
+                self.has_lost = True
+                await asyncio.Event().wait()
 
     def reset(self) -> None:
         reset(self._client[1])

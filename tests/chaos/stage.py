@@ -1,4 +1,4 @@
-"""The company under attack: private servers, a process for every stand-in, two of the bus, a proxy between every pair."""
+"""The company under attack: private servers, a process for each stand-in, two of the bus, proxies between all."""
 
 import asyncio
 import json
