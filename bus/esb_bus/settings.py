@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     """Without it there is no cache: slower, never wrong."""
     redis_prefix: str = "esb:"
     management_url: SecretStr | None = Field(default=None, validation_alias="ESB_AMQP_MANAGEMENT_URL")
+    admin_url: SecretStr | None = Field(default=None, validation_alias="ESB_AMQP_ADMIN_URL")
+    """Management address with an administrator's account: for `esb topology users` only."""
     landscape: Path = Path("landscape.toml")
     secrets_dir: Path | None = None
     ca_file: Path | None = None

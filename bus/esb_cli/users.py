@@ -29,15 +29,6 @@ from esb_cli.context import (
 
 app = typer.Typer(no_args_is_help=True, help="Users of the broker for subscribers: show, apply, revoke.")
 
-AdminUrl = Annotated[
-    str | None,
-    typer.Option(
-        envvar="ESB_AMQP_ADMIN_URL",
-        show_envvar=True,
-        show_default=False,
-        help="Management address with an administrator's account; else ESB_AMQP_MANAGEMENT_URL.",
-    ),
-]
 Passwords = Annotated[
     Path, typer.Option("--passwords", help="Folder for new passwords: one file for each user, readable for you only.")
 ]
@@ -61,7 +52,6 @@ def show_command(landscape: LandscapeOption = DEFAULT_LANDSCAPE, as_json: JsonOp
 @app.command("apply")
 def apply_command(
     landscape: LandscapeOption = DEFAULT_LANDSCAPE,
-    admin: AdminUrl = None,
     passwords: Passwords = Path("passwords"),
     new_password: Annotated[
         list[str] | None, typer.Option("--new-password", help="Also give this subscriber a new password.")
@@ -70,28 +60,25 @@ def apply_command(
 ) -> None:
     """Make users, rights, queues and bindings as the landscape has them; revoke who is no longer in it."""
     settings, company = read_settings(landscape), read_landscape(landscape)
-    go(_applied(settings, company, admin, passwords, frozenset(new_password or ()), yes=yes))
+    go(_applied(settings, company, passwords, frozenset(new_password or ()), yes=yes))
 
 
 @app.command("revoke")
 def revoke_command(
     name: Annotated[str, typer.Argument(help="Name of the subscriber.")],
     landscape: LandscapeOption = DEFAULT_LANDSCAPE,
-    admin: AdminUrl = None,
     yes: YesOption = False,
 ) -> None:
     """Take away a subscriber's rights, connections, queue and user. Take it out of the landscape, too."""
     settings = read_settings(landscape)
     if not confirmed(f"Revoke {name} and delete its queue?", yes=yes):
         fail("nothing was done")
-    go(_revoked(settings, name, admin))
+    go(_revoked(settings, name))
 
 
-async def _applied(
-    settings: Settings, company: Landscape, admin: str | None, folder: Path, renewed: frozenset[str], *, yes: bool
-) -> None:
+async def _applied(settings: Settings, company: Landscape, folder: Path, renewed: frozenset[str], *, yes: bool) -> None:
     wanted = grants(company)
-    async with _administration(settings, admin) as broker:
+    async with _administration(settings) as broker:
         gone = sorted(set(await broker.users()) - {grant.user for grant in wanted})
         for user in gone:
             if not confirmed(f"{user} is not in the landscape. Revoke it and delete its queue?", yes=yes):
@@ -106,18 +93,17 @@ async def _applied(
     err.print(f"{len(wanted)} subscriber(s) have their rights")
 
 
-async def _revoked(settings: Settings, name: str, admin: str | None) -> None:
-    async with _administration(settings, admin) as broker:
+async def _revoked(settings: Settings, name: str) -> None:
+    async with _administration(settings) as broker:
         await broker.revoke(subscriber_user(name))
     err.print(f"{subscriber_user(name)}: revoked")
 
 
-def _administration(settings: Settings, admin: str | None) -> Administration:
-    if admin is None and settings.management_url is None:
+def _administration(settings: Settings) -> Administration:
+    url = settings.admin_url or settings.management_url
+    if url is None:
         fail("name the management address in ESB_AMQP_ADMIN_URL", WRONG_USAGE)
-    assert settings.management_url is not None or admin is not None
-    url = admin or str(settings.management_url and settings.management_url.get_secret_value())
-    return Administration(url, settings.amqp_url.get_secret_value())
+    return Administration(url.get_secret_value(), settings.amqp_url.get_secret_value())
 
 
 def _into(folder: Path) -> HandOut:
