@@ -14,9 +14,9 @@ from esb_adapters.bitrix24.protocol import (
     read_answer,
     read_batch,
 )
-from esb_bus.outgoing import open_http
 from esb_bus.errors import EndpointDown, InDoubt
 from esb_bus.landscape import Bitrix24Portal
+from esb_bus.outgoing import open_http
 from esb_bus.ports import RateBudget
 
 CONNECT_S: Final = 5.0

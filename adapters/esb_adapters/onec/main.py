@@ -19,9 +19,9 @@ from esb_adapters.onec.protocol import authorisation
 from esb_adapters.onec.resolve import Directory
 from esb_adapters.onec.sender import OneCSender
 from esb_adapters.onec.tables import configuration
-from esb_bus.outgoing import open_http
 from esb_bus.cache import MemoryCache
 from esb_bus.landscape import Landscape, OneCBase
+from esb_bus.outgoing import open_http
 from esb_bus.ports import Cache
 
 KEEPALIVE_S = 5.0

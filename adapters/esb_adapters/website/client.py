@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from esb_bus.outgoing import open_http
 from esb_adapters.website.protocol import SecretUnusable
 from esb_adapters.website.rest import Answer, ShopDown, rest_root
+from esb_bus.outgoing import open_http
 
 _MAX_CONNECTIONS = 5
 
