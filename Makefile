@@ -8,7 +8,7 @@ ON_BROKER := $(if $(RABBITMQ),env -u ESB_AMQP_URL -u ESB_AMQP_MANAGEMENT_URL ESB
 SOURCES := schemas bus adapters transformers tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test conformance bench lint format lock audit image-rehearsal clean
+.PHONY: help setup demo test conformance chaos bench lint format lock audit image-rehearsal clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -24,6 +24,9 @@ test: setup lint ## all checks and tests, on a real RabbitMQ and Redis; RABBITMQ
 
 conformance: setup ## data of real systems: REFERENCE=<folder>; real clients: CLIENTS=1
 	@ESB_REFERENCE="$(REFERENCE)" ESB_CLIENTS="$(CLIENTS)" $(PYTHON_BIN) -m pytest tests/conformance -rs $(ARGS)
+
+chaos: setup ## attack the promises; SEED=7 repeats a run, EVENTS=1000 orders, MINUTES=… of blows
+	@$(PYTHON_BIN) tests/chaos/main.py $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 bench: setup ## speed and memory; writes .run/bench.json
 	@$(PYTHON_BIN) tests/bench/main.py $(ARGS)

@@ -20,10 +20,13 @@ from chaos.stage import Stage, stage
 from esb_cli.demo.company import TRADE
 from esb_cli.demo.play import MISTYPED_AS
 from esb_cli.demo.script import MISTYPED
+from esb_standins.nodes import NodesUnavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_DIR = ROOT / ".run" / "chaos"
 SHOWN = 6
+NO_NODES = 3
+"""Exit status without servers to kill."""
 SHORT_S = 180.0
 """A run of up to three minutes freezes processes for 15 s at most, a longer one for a minute."""
 
@@ -36,6 +39,11 @@ class Wish:
     events: int
     minutes: float
     only: tuple[str, ...] = ()
+    run_dir: Path = RUN_DIR
+
+    @property
+    def directory(self) -> Path:
+        return self.run_dir / str(self.seed)
 
     @property
     def seconds(self) -> float:
@@ -89,10 +97,10 @@ class Outcome:
         }
 
 
-async def chaos(wish: Wish, run_dir: Path = RUN_DIR) -> Outcome:
+async def chaos(wish: Wish) -> Outcome:
     """One run, from nothing to its judgement."""
     started = time.monotonic()
-    directory = run_dir / str(wish.seed)
+    directory = wish.directory
     directory.mkdir(parents=True, exist_ok=True)
     blows = wish.blows()
     text = json.dumps([asdict(blow) for blow in blows], ensure_ascii=False, indent=1)
@@ -156,8 +164,8 @@ def show(outcome: Outcome) -> None:
     for kind, sentence in outcome.findings[:SHOWN]:
         _print(f"\n{kind}: {sentence}")
     if outcome.findings:
-        directory = RUN_DIR / str(outcome.wish.seed)
-        _print(f"\n{len(outcome.findings)} findings, with ledgers, letters and logs: {directory}/findings.txt")
+        where = outcome.wish.directory / "findings.txt"
+        _print(f"\n{len(outcome.findings)} findings, with ledgers, letters and logs: {where}")
         _print(f"again: {outcome.wish.again()}")
 
 
@@ -174,18 +182,24 @@ def _parsed(arguments: Sequence[str] | None) -> Wish:
         "--minutes", type=float, default=0, help="of blows; unless given, as many as six orders a second need"
     )
     parser.add_argument("--only", default="", help="words; only blows whose description holds one of them")
+    parser.add_argument("--run-dir", type=Path, default=RUN_DIR)
     wish = parser.parse_args(arguments)
     seed = int(time.time()) % 100_000 if wish.seed is None else wish.seed
-    return Wish(seed, wish.events, wish.minutes or wish.events / 6 / 60, tuple(filter(None, wish.only.split(","))))
+    only = tuple(filter(None, wish.only.split(",")))
+    return Wish(seed, wish.events, wish.minutes or wish.events / 6 / 60, only, wish.run_dir)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0 when nothing was lost, doubled, out of order, in a wrong base or left behind."""
+    """Return 0 when nothing was lost, doubled, out of order, in a wrong base or left behind, 1 when something was."""
     wish = _parsed(arguments)
     _print(wish.again())
     for blow in wish.blows():
         _print(f"  {blow}")
-    outcome = asyncio.run(chaos(wish))
+    try:
+        outcome = asyncio.run(chaos(wish))
+    except NodesUnavailable as error:
+        _print(f"there is nothing to attack: {error}")
+        return NO_NODES
     show(outcome)
     return 1 if outcome.findings else 0
 
