@@ -19,7 +19,7 @@ from pamqp.base import Frame
 from pamqp.commands import Basic, Connection
 from pamqp.commands import Channel as ChannelMethod
 from pamqp.frame import marshal
-from pamqp.header import ContentHeader, ProtocolHeader
+from pamqp.header import ProtocolHeader
 from yarl import URL
 
 from esb_bus.confirms import Confirms
@@ -35,9 +35,11 @@ from esb_bus.frames import (
     UNREADABLE,
     AckGroup,
     FrameReader,
+    header_frame,
     read_header,
     read_method,
 )
+from esb_bus.properties import Properties, write_header
 
 RPC_TIMEOUT_S = 10
 SWEEP_S = 0.1
@@ -298,7 +300,7 @@ class AmqpConnection(asyncio.Protocol):
             self._free_numbers.append(number)
 
 
-OnMessage = Callable[["Basic.Deliver", ContentHeader, bytes], None]
+OnMessage = Callable[["Basic.Deliver", Properties, bytes], None]
 
 
 @dataclass(slots=True)
@@ -306,7 +308,8 @@ class _Content:
     """A message that is arriving in pieces."""
 
     method: Frame
-    header: ContentHeader | None = None
+    size: int = -1
+    properties: Properties = field(default_factory=Properties)
     parts: bytearray = field(default_factory=bytearray)
 
 
@@ -378,7 +381,7 @@ class AmqpChannel:
     # -- publishing ----------------------------------------------------------------------------------------------
 
     async def publish(
-        self, body: bytes, exchange: str, key: str, properties: Basic.Properties, deadline_s: float, *, mandatory: bool
+        self, body: bytes, exchange: str, key: str, properties: Properties, deadline_s: float, *, mandatory: bool
     ) -> None:
         """Return when the broker has confirmed.
 
@@ -400,9 +403,7 @@ class AmqpChannel:
             self._loop.call_later(SWEEP_S, self._sweep)
         await confirmed
 
-    def _publish_bytes(
-        self, body: bytes, exchange: str, key: str, properties: Basic.Properties, *, mandatory: bool
-    ) -> bytes:
+    def _publish_bytes(self, body: bytes, exchange: str, key: str, properties: Properties, *, mandatory: bool) -> bytes:
         method = self._publish_frames.get((exchange, key, mandatory))
         if method is None:
             frame = Basic.Publish(exchange=exchange, routing_key=key, mandatory=mandatory)
@@ -416,9 +417,9 @@ class AmqpChannel:
             parts += (FRAME_HEADER.pack(BODY, self._number, len(piece)), piece, b"\xce")
         return b"".join(parts)
 
-    def _header_bytes(self, body_size: int, properties: Basic.Properties) -> bytes:
+    def _header_bytes(self, body_size: int, properties: Properties) -> bytes:
         try:
-            header = marshal(ContentHeader(body_size=body_size, properties=properties), self._number)
+            header = header_frame(self._number, write_header(properties, body_size))
         except UNREADABLE as error:
             raise AmqpUnwritable(f"{properties.message_id}: {error}") from error
         if len(header) > self._connection.frame_max:
@@ -457,30 +458,30 @@ class AmqpChannel:
                 self._reply.set_result(frame)
 
     def header(self, payload: bytes) -> None:
-        if self._content is None:
+        content = self._content
+        if content is None:
             raise ValueError("content without a method")
-        self._content.header = header = read_header(payload)
-        if not header.body_size:
-            self._complete(self._content, b"")
+        content.size, content.properties = read_header(payload)
+        if not content.size:
+            self._complete(content, b"")
 
     def body(self, payload: bytes) -> None:
         content = self._content
-        if content is None or content.header is None:
+        if content is None or content.size < 0:
             raise ValueError("a body without a header")
-        if len(payload) == content.header.body_size:
+        if len(payload) == content.size:
             self._complete(content, payload)
             return
         content.parts += payload
-        if len(content.parts) >= content.header.body_size:
+        if len(content.parts) >= content.size:
             self._complete(content, bytes(content.parts))
 
     def _complete(self, content: "_Content", body: bytes) -> None:
         self._content = None
-        header = cast("ContentHeader", content.header)
         if not isinstance(content.method, Basic.Deliver):
-            self._confirms.returned(str(header.properties.message_id))
+            self._confirms.returned(content.properties.message_id)
         elif self._on_message is not None:
-            self._on_message(content.method, header, body)
+            self._on_message(content.method, content.properties, body)
 
     def lost(self, reason: AmqpClosed, *, tell_broker: bool = False) -> None:
         """Everything that waits on this channel learns that it is gone."""

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pamqp.base import Frame
 from pamqp.commands import INDEX_MAPPING
 from pamqp.exceptions import PAMQPException
-from pamqp.header import ContentHeader
+
+from esb_bus.properties import Properties
+from esb_bus.properties import read_header as read_properties
 
 FRAME_HEADER = struct.Struct(">BHI")
 ACK_FRAME = struct.Struct(">BHIHHQ?B")
@@ -65,19 +67,21 @@ def read_method(payload: bytes) -> Frame:
     return frame
 
 
-def read_header(payload: bytes) -> ContentHeader:
-    """Read a content header; unreadable properties are left out.
+def read_header(payload: bytes) -> tuple[int, Properties]:
+    """Body size and properties of a content header; unreadable properties are left out.
 
     A foreign client may write them in any encoding («cp1251»). The message has to become a dead letter; an error
     here would end the connection, the message would come again, and nothing behind it would ever be reached.
     """
-    header = ContentHeader()
     try:
-        header.unmarshal(payload)
+        return read_properties(payload)
     except UNREADABLE:
         (size,) = BODY_SIZE.unpack_from(payload)
-        return ContentHeader(body_size=size)
-    return header
+        return size, Properties()
+
+
+def header_frame(number: int, payload: bytes) -> bytes:
+    return b"".join((FRAME_HEADER.pack(HEADER, number, len(payload)), payload, b"\xce"))
 
 
 def ack_frame(number: int, tag: int, *, multiple: bool) -> bytes:

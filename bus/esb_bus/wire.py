@@ -20,7 +20,6 @@ from typing import Any, TypeVar, cast
 
 from pamqp.base import Frame
 from pamqp.commands import Basic, Confirm, Queue
-from pamqp.header import ContentHeader
 from yarl import URL
 
 from esb_bus.addresses import addresses_of, first_open
@@ -28,6 +27,7 @@ from esb_bus.amqp import NOT_FOUND, AmqpChannel, AmqpClosed, AmqpConnection, Amq
 from esb_bus.confirms import AmqpRefused, AmqpReturned
 from esb_bus.errors import BrokerUnavailable, MessageTooLarge, NoRoute, PermanentError
 from esb_bus.guard import KeyedLocks
+from esb_bus.properties import Properties
 from esb_bus.topology import MAX_BODY_BYTES
 
 SILENT_HEARTBEATS = 1.5
@@ -229,13 +229,8 @@ class PublishChannel:
         """
         if len(message.body) > MAX_BODY_BYTES and not message.is_moved:
             raise MessageTooLarge(f"{len(message.body)} bytes; at most {MAX_BODY_BYTES} are carried")
-        properties = Basic.Properties(
-            delivery_mode=PERSISTENT,
-            message_id=message.message_id,
-            headers=message.headers,
-            message_type=message.type,
-            content_type=message.content_type,
-            correlation_id=_short(message.correlation_id),
+        properties = Properties(
+            message.message_id, message.headers, message.type, message.content_type, _short(message.correlation_id)
         )
         try:
             await self._channel.publish(
@@ -269,8 +264,8 @@ class ConsumeChannel:
     ) -> None:
         """Start consuming; `arguments` as a stream wants them (`x-stream-offset`)."""
 
-        def hand_over(frame: Basic.Deliver, header: ContentHeader, body: bytes) -> None:
-            on_delivery(_delivery(frame, header, body))
+        def hand_over(frame: Basic.Deliver, properties: Properties, body: bytes) -> None:
+            on_delivery(_delivery(frame, properties, body))
 
         try:
             await self._channel.consume(queue, hand_over, arguments)
@@ -291,15 +286,14 @@ class ConsumeChannel:
         await self._channel.close()
 
 
-def _delivery(frame: Basic.Deliver, header: ContentHeader, body: bytes) -> Delivery:
-    properties = header.properties
+def _delivery(frame: Basic.Deliver, properties: Properties, body: bytes) -> Delivery:
     return Delivery(
         body=body,
-        headers=dict(properties.headers or {}),
-        message_id=properties.message_id or "",
+        headers=properties.headers,
+        message_id=properties.message_id,
         tag=int(frame.delivery_tag or 0),
         redelivered=bool(frame.redelivered),
-        type=properties.message_type,
+        type=properties.type,
         content_type=properties.content_type,
         correlation_id=properties.correlation_id,
         exchange=frame.exchange or "",

@@ -10,6 +10,7 @@ from pamqp.frame import marshal
 
 from esb_bus.amqp import AmqpChannel, AmqpClosed, AmqpConnection, AmqpUnwritable
 from esb_bus.frames import FrameReader, read_method
+from esb_bus.properties import Properties
 
 
 class Wire(asyncio.Transport):
@@ -63,13 +64,11 @@ async def turn() -> None:
 
 async def test_a_message_that_cannot_be_written_does_not_shift_the_confirms_of_others(connection):
     channel = await opened(connection)
-    unwritable = Basic.Properties(message_id="x" * 300)
+    unwritable = Properties(message_id="x" * 300)
 
     with pytest.raises(AmqpUnwritable):
         await channel.publish(b"", "", "q", unwritable, 5, mandatory=True)
-    publishing = asyncio.ensure_future(
-        channel.publish(b"", "", "q", Basic.Properties(message_id="a"), 5, mandatory=True)
-    )
+    publishing = asyncio.ensure_future(channel.publish(b"", "", "q", Properties(message_id="a"), 5, mandatory=True))
     await turn()
     say(connection, 1, Basic.Ack(delivery_tag=1))
 
@@ -80,7 +79,7 @@ async def test_headers_beyond_a_frame_are_refused_before_they_would_end_the_conn
     channel = await opened(connection)
 
     with pytest.raises(AmqpUnwritable):
-        await channel.publish(b"", "", "q", Basic.Properties(headers={"x": "y" * 140_000}), 5, mandatory=True)
+        await channel.publish(b"", "", "q", Properties(headers={"x": "y" * 140_000}), 5, mandatory=True)
 
     assert not wire(connection).is_aborted
 
@@ -124,7 +123,7 @@ async def test_the_broker_cancelling_a_consumer_loses_the_channel(connection):
 
 async def test_a_closed_connection_fails_what_waits_and_everything_after(connection):
     channel = await opened(connection)
-    publishing = asyncio.ensure_future(channel.publish(b"", "", "q", Basic.Properties(), 5, mandatory=True))
+    publishing = asyncio.ensure_future(channel.publish(b"", "", "q", Properties(), 5, mandatory=True))
     await turn()
 
     say(connection, 0, Connection.Close(320, "shutdown", 0, 0))
@@ -160,7 +159,7 @@ async def test_a_publish_waits_for_room_no_longer_than_its_deadline(connection):
     started = asyncio.get_running_loop().time()
 
     with pytest.raises(TimeoutError):
-        await channel.publish(b"", "", "q", Basic.Properties(), 0.1, mandatory=True)
+        await channel.publish(b"", "", "q", Properties(), 0.1, mandatory=True)
 
     assert asyncio.get_running_loop().time() - started < 0.5
 
