@@ -254,7 +254,7 @@ class Session:
         work.first_at = moment(delivery.headers.get(H_FIRST_FAILURE))
         if mark.letter is not None and (failed_at := moment(delivery.headers.get(H_LAST_FAILURE))) is not None:
             # A letter replayed at once: what its last attempt wrote may still be on its way.
-            since = (datetime.now(UTC) - failed_at).total_seconds()
+            since = max(0.0, (datetime.now(UTC) - failed_at).total_seconds())  # clocks of hosts differ
             work.doubt_until = asyncio.get_running_loop().time() + self.options.policy.settle_s - since
         if delivery.redelivered and self._taken_at is not None:
             work.doubt_until = max(work.doubt_until, self._taken_at + self.options.policy.settle_s)

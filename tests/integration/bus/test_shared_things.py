@@ -1,12 +1,14 @@
 """A buyer belongs to many orders: after a take-over no order creates it while somebody's creation may still commit."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 from tests.integration.bus.conftest import FAST, Bench, Recorder, until
 
 from esb_bus.errors import InDoubt
 from esb_bus.ports import WriteGuard
-from esb_bus.wire import Delivery
+from esb_bus.topology import H_LAST_FAILURE, H_LETTER, H_THREAD
+from esb_bus.wire import Delivery, Outgoing
 
 
 class Creator(Recorder):
@@ -48,3 +50,13 @@ async def test_a_queue_nobody_was_interrupted_in_waits_for_nothing(bench: Bench)
         await until(lambda: creator.done)
 
     assert creator.doubts == []
+
+
+async def test_a_letter_of_a_host_whose_clock_is_ahead_waits_the_settle_time_and_no_longer(bench: Bench):
+    ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    headers = {H_THREAD: "order/1", H_LETTER: "m1", H_LAST_FAILURE: ahead}
+    await bench.publisher.publish(Outgoing(b"first", bench.queue, "m1", headers=headers))
+    recorder = Recorder()
+
+    async with bench.consumer(recorder):
+        await until(lambda: recorder.done, 5)
