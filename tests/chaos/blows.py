@@ -79,6 +79,14 @@ class Blows:
             await asyncio.sleep(blow.length)
             await self.start_bus(blow.target)
 
+    async def move_clock(self, blow: Blow) -> None:
+        """Start it anew with a time of day that is wrong, until the next such blow."""
+        async with self._locks[blow.target]:
+            await self._die(blow.target)
+            self._stage.move_clock(blow.target, blow.more["offset_s"])
+            await asyncio.sleep(blow.length)
+            await self.start_bus(blow.target)
+
     async def pause_bus(self, blow: Blow) -> None:
         """Freeze it for longer than the broker waits for it: when it wakes it believes to be active, and is not."""
         async with self._locks[blow.target]:

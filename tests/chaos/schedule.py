@@ -69,6 +69,7 @@ KINDS: Final = (
     _Kind("kill_both", ("bus-a+bus-b",), (0, 2)),
     _Kind("change_landscape", BUSES, (0, 1)),
     _Kind("pause_bus", BUSES, (0, 0)),
+    _Kind("move_clock", BUSES, (0, 1)),
     _Kind("kill_broker", ("broker",), (0, 3)),
     _Kind("pause_broker", ("broker",), (3, 8)),
     _Kind("alarm", ("memory",), (3, 6)),
@@ -125,6 +126,8 @@ def _blows(dice: random.Random, seconds: float, severity: Severity) -> Iterator[
         kind = bag.pop()
         length = severity.pause if kind.name == "pause_bus" else kind.length
         more = dict(kind.more)
+        if kind.name == "move_clock":
+            more["offset_s"] = dice.choice((-3600, -90, 90, 3600))
         if "share" in more:
             more["seed"] = dice.randrange(1000)
         yield Blow(round(at, 2), kind.name, dice.choice(kind.targets), round(dice.uniform(*length), 2), more)

@@ -33,6 +33,7 @@ from esb_standins.nodes.claim import Claim, claim_near
 from esb_standins.nodes.ports import LOOPBACK, free_port, free_ports
 from esb_standins.nodes.server import write_private
 
+CLOCK = Path(__file__).with_name("clock")
 POLL_S = 2.0
 SETTLE_S = 5
 TIMEOUT_S = 3
@@ -93,6 +94,12 @@ class Stage:
             "ESB_LANDSCAPE": str(self.landscapes[BUSES[0]]),
             "ESB_SECRETS_DIR": str(self.directory / "secrets"),
         }
+
+    def move_clock(self, bus: str, offset_s: float) -> None:
+        """Let the clock of a bus be wrong from its next start on (see `clock/sitecustomize.py`)."""
+        child = self.buses[bus]
+        path = os.pathsep.join(filter(None, (str(CLOCK), os.environ.get("PYTHONPATH"))))
+        child._environment = {**child._environment, "PYTHONPATH": path, "ESB_CHAOS_CLOCK_S": str(offset_s)}
 
 
 @asynccontextmanager
