@@ -1,6 +1,7 @@
 """Dead letters: what is added to a failed message, how letters are listed and which of them a filter means."""
 
 import hashlib
+import re
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -231,6 +232,12 @@ def _texts(headers: Mapping[str, Any]) -> dict[str, str]:
     return {key: value for key, value in headers.items() if isinstance(value, str)}
 
 
+def is_about(letter: Letter, document: str) -> bool:
+    """Whether a key, or whole parts of one, names a letter: 12 is order/website.shop/12, and not …/1211."""
+    whole = re.compile(rf"(?<![^/:]){re.escape(document)}(?![^/:])")
+    return any(whole.search(name) for name in (letter.thread, letter.object, letter.correlation_id, letter.id))
+
+
 @dataclass(frozen=True, slots=True)
 class LetterFilter:
     """Which letters are meant; every given part must fit. Times are ISO 8601 and compare with the last failure."""
@@ -239,7 +246,7 @@ class LetterFilter:
     endpoint: str | None = None
     legal_entity: str | None = None
     document: str | None = None
-    """Any part of the thread, object key, correlation or letter id: an order number will do."""
+    """A key, or whole parts of one (an order number will do), see `is_about`."""
     since: datetime | None = None
     until: datetime | None = None
     with_poison: bool = False
@@ -250,13 +257,9 @@ class LetterFilter:
             and self.reason in {None, letter.reason}
             and self.endpoint in {None, letter.endpoint, letter.queue}
             and self.legal_entity in {None, letter.legal_entity}
-            and self._names(letter)
+            and (self.document is None or is_about(letter, self.document))
             and self._in_time(letter)
         )
-
-    def _names(self, letter: Letter) -> bool:
-        names = (letter.thread, letter.object, letter.correlation_id, letter.id)
-        return self.document is None or any(self.document in name for name in names)
 
     def _in_time(self, letter: Letter) -> bool:
         if self.since is None and self.until is None:

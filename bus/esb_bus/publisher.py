@@ -29,7 +29,7 @@ from esb_bus.topology import (
     out_queue,
     transform_queue,
 )
-from esb_bus.wire import ChannelLost, Headers, Link, Outgoing, PublishChannel
+from esb_bus.wire import ChannelLost, Headers, Link, Outgoing, PublishChannel, Refused
 from esb_schemas.documents import Document, write_document
 from esb_schemas.envelope import CONTENT_TYPE
 from esb_schemas.registry import AnyEnvelope, write
@@ -79,6 +79,12 @@ class Publisher:
         left = budget - (asyncio.get_running_loop().time() - started)
         try:
             await channel.publish(message, max(left, 0.05), mandatory=mandatory)
+        except Refused:
+            # A channel that has once looked for the leader of a queue on a node that is gone refuses for ever
+            # (seen on 3.10.8); a new one looks anew.
+            if channel is self._channel:
+                await channel.close()
+            raise
         except BrokerUnavailable:
             if asyncio.get_running_loop().time() - started > TURN_AWAY_S:
                 self._turn_away(channel)

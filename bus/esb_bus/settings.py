@@ -1,6 +1,7 @@
 """Where things are and their secrets: read once in `main`, passed on as values."""
 
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
@@ -39,7 +40,7 @@ class Settings(BaseSettings):
     publish_deadline_s: float = Field(default=10, gt=0)
     door_deadline_s: float = Field(default=2.5, gt=0, le=3)
     prefetch: int = Field(default=128, ge=2, le=2000)
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: str = Field(default="json", pattern="^(json|console)$")
 
     @field_validator("amqp_url", "redis_url")

@@ -48,6 +48,10 @@ class QueueMissing(ChannelLost):
     """The channel was closed because there is no such queue: somebody deleted it."""
 
 
+class Refused(BrokerUnavailable):
+    """The broker could not store a message (basic.nack)."""
+
+
 class Unwritable(PermanentError):
     """A message that AMQP cannot carry: a header of a strange type, or too many headers."""
 
@@ -223,7 +227,7 @@ class PublishChannel:
         """Store one message.
 
         Raises:
-            BrokerUnavailable: not confirmed within `deadline_s`, refused, or connection lost: in doubt.
+            BrokerUnavailable: not confirmed within `deadline_s`, refused (`Refused`), or connection lost: in doubt.
             NoRoute: there is no such queue.
             MessageTooLarge: would make the broker close the channel with its neighbours.
         """
@@ -239,7 +243,7 @@ class PublishChannel:
         except AmqpReturned as error:
             raise NoRoute(f"no queue takes {message.exchange or 'queue'}/{message.routing_key}") from error
         except AmqpRefused as error:
-            raise BrokerUnavailable(f"the broker refused a message for {message.routing_key}") from error
+            raise Refused(f"the broker refused a message for {message.routing_key}") from error
         except TimeoutError as error:
             raise BrokerUnavailable(f"not confirmed within {deadline_s:.1f} s") from error
         except AmqpUnwritable as error:

@@ -78,8 +78,8 @@ def list_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show dead letters, oldest first: why, and what to do."""
-    wanted = _filter(reason, endpoint, legal_entity, since, until)
-    letters = go(find_letters(read_settings(landscape), read_landscape(landscape), wanted, document))
+    wanted = _filter(reason, endpoint, legal_entity, document, since, until)
+    letters = go(find_letters(read_settings(landscape), read_landscape(landscape), wanted))
     if as_json:
         print_json(asdict(letter) for letter in letters[:limit])
         return
@@ -135,9 +135,9 @@ def replay_command(
     as_json: JsonOption = False,
 ) -> None:
     """Put dead letters back to work, in order per document. Always the present mapping is used."""
-    wanted = _filter(reason, endpoint, legal_entity, since, until)
+    wanted = _filter(reason, endpoint, legal_entity, document, since, until)
     settings = read_settings(landscape)
-    chosen = _chosen(settings, landscape, letters or (), wanted, document, limit, with_poison=with_poison)
+    chosen = _chosen(settings, landscape, letters or (), wanted, limit, with_poison=with_poison)
     _ask("replay", chosen, yes=yes, quiet=as_json)
     results = _taken(settings, "replay", chosen, rate, quiet=as_json)
     if wait and any(result.finished for result in results):
@@ -161,9 +161,9 @@ def drop_command(
     as_json: JsonOption = False,
 ) -> None:
     """Take dead letters out for good; what waits behind them goes on."""
-    wanted = _filter(reason, endpoint, legal_entity, since, until)
+    wanted = _filter(reason, endpoint, legal_entity, document, since, until)
     settings = read_settings(landscape)
-    chosen = _chosen(settings, landscape, letters or (), wanted, document, limit, with_poison=True)
+    chosen = _chosen(settings, landscape, letters or (), wanted, limit, with_poison=True)
     _ask("drop", chosen, yes=yes, quiet=as_json)
     _report(_taken(settings, "drop", chosen, 0, quiet=as_json), as_json=as_json)
 
@@ -173,13 +173,12 @@ def _chosen(
     landscape: Path,
     parts: Sequence[str],
     wanted: LetterFilter,
-    document: str | None,
     limit: int,
     *,
     with_poison: bool,
 ) -> list[Letter]:
     """Return the letters that are meant, and say what is left out."""
-    found = go(find_letters(settings, read_landscape(landscape), wanted, document))
+    found = go(find_letters(settings, read_landscape(landscape), wanted))
     try:
         named = {pick(found, part).id for part in parts}
     except EsbError as error:
@@ -237,10 +236,11 @@ def _filter(
     reason: str | None,
     endpoint: str | None,
     legal_entity: str | None,
+    document: str | None,
     since: str | None,
     until: str | None,
 ) -> LetterFilter:
-    return LetterFilter(reason, endpoint, legal_entity, None, _time(since), _time(until), with_poison=True)
+    return LetterFilter(reason, endpoint, legal_entity, document, _time(since), _time(until), with_poison=True)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -1,7 +1,6 @@
 """Dead letters as the command line handles them: found, fetched whole, and taken out by the consumer of their queue."""
 
 import asyncio
-import re
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -13,7 +12,7 @@ import orjson
 
 from esb_bus.browse import browse
 from esb_bus.commands import REPORT_EVERY, Command, command_message
-from esb_bus.deadletter import Letter, LetterFilter, read_letter
+from esb_bus.deadletter import Letter, LetterFilter, is_about, read_letter
 from esb_bus.errors import EsbError
 from esb_bus.landscape import Landscape
 from esb_bus.publisher import Publisher
@@ -57,21 +56,12 @@ class Taken:
     back: int | None = None
 
 
-async def find_letters(
-    settings: Settings, landscape: Landscape, wanted: LetterFilter, document: str | None = None
-) -> list[Letter]:
-    """Return the letters of all queues that fit, oldest first; `document` as in `is_about`."""
+async def find_letters(settings: Settings, landscape: Landscape, wanted: LetterFilter) -> list[Letter]:
+    """Return the letters of all queues that fit, oldest first."""
     async with _link(settings) as link:
         queues = [queue.name for queue in worked_queues(landscape)]
         found = [letter for queue in queues for letter in await _letters(link, queue) if wanted.takes(letter)]
-    fitting = [letter for letter in found if document is None or is_about(letter, document)]
-    return sorted(fitting, key=lambda letter: letter.last_failure)
-
-
-def is_about(letter: Letter, document: str) -> bool:
-    """Whether a key, or whole parts of one, names a letter: 12 is order/website.shop/12, and not …/1211."""
-    whole = re.compile(rf"(?<![^/:]){re.escape(document)}(?![^/:])")
-    return any(whole.search(name) for name in (letter.thread, letter.object, letter.correlation_id, letter.id))
+    return sorted(found, key=lambda letter: letter.last_failure)
 
 
 async def fetch_letter(settings: Settings, landscape: Landscape, part: str) -> tuple[Letter, Delivery]:

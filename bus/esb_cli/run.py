@@ -19,16 +19,28 @@ from esb_adapters.door_server import serve_door
 from esb_adapters.onec import main as onec
 from esb_adapters.receiving import Intake, Limits
 from esb_adapters.website import main as website
+from esb_bus.administration import Administration
+from esb_bus.alarms import Backlogs, GatedSink, Measure, counted_by, measured_by, watch_backlogs
 from esb_bus.broker import Declarer
 from esb_bus.cache import MemoryCache, RedisCache, open_redis
 from esb_bus.consumer import LinkSource, QueueConsumer
 from esb_bus.landscape import BITRIX24_KIND, ONEC_KIND, WEBSITE_KIND, Landscape
 from esb_bus.lease import LeasedPoll
-from esb_bus.ports import Cache, Mapper, Poller, Sender
+from esb_bus.ports import Cache, Mapper, Poller, RawSink, Sender
 from esb_bus.publisher import EventPublisher, Publisher, QueueSink
 from esb_bus.session import Handler, Options
 from esb_bus.settings import Secrets, Settings
-from esb_bus.topology import RECEIVER_KINDS, in_queue, lease_queue, out_queue, plan, transform_queue
+from esb_bus.topology import (
+    RECEIVER_KINDS,
+    dead_queue,
+    in_queue,
+    lease_queue,
+    out_queue,
+    parked_queue,
+    plan,
+    transform_queue,
+    worked_queues,
+)
 from esb_bus.verdict import Pause, RetryPolicy
 from esb_bus.workers import InboundWorker, OutboundWorker, TransformWorker
 from esb_schemas.endpoints import EndpointPaused, EndpointResumed
@@ -78,14 +90,17 @@ async def run(settings: Settings, landscape: Landscape, secrets: Secrets, stop: 
         stack.push_async_callback(links.close)
         connection = await stack.enter_async_context(_redis(settings))
         cache = MemoryCache() if connection is None else RedisCache(connection, settings.redis_prefix)
-        bus = Bus(settings, landscape, publisher, links, declarer)
+        backlogs = Backlogs(landscape)
+        sink = GatedSink(QueueSink(publisher, declarer), backlogs.may_take)
+        bus = Bus(settings, landscape, publisher, links, declarer, sink)
         endpoints = await _endpoints(stack, settings, landscape, secrets, cache, connection)
-        intake = Intake(bus.sink, Limits(store_s=settings.door_deadline_s))
+        intake = Intake(sink, Limits(store_s=settings.door_deadline_s))
         routes = [*website.routes(landscape, secrets, intake), *bitrix24.routes(landscape, secrets, intake)]
         listener = socket.create_server((settings.http_host, settings.http_port), backlog=256)
         stack.callback(listener.close)
         roles: list[tuple[str, Role]] = [
             ("door", partial(serve_door, door(routes, is_ready=lambda: publisher.is_connected), listener)),
+            ("backlogs", partial(watch_backlogs, backlogs, await _measure(stack, settings, landscape, links))),
             *bus.transform_roles(),
             *(role for endpoint in endpoints for role in bus.roles_of(endpoint)),
         ]
@@ -98,7 +113,13 @@ class Bus:
     """Makes the roles of a process: one consumer for each queue, one poll for each lease."""
 
     def __init__(
-        self, settings: Settings, landscape: Landscape, publisher: Publisher, links: LinkSource, declarer: Declarer
+        self,
+        settings: Settings,
+        landscape: Landscape,
+        publisher: Publisher,
+        links: LinkSource,
+        declarer: Declarer,
+        sink: RawSink,
     ) -> None:
         self._settings = settings
         self._landscape = landscape
@@ -106,7 +127,7 @@ class Bus:
         self._links = links
         self._declarer = declarer
         self._events = EventPublisher(publisher, landscape.targets)
-        self.sink = QueueSink(publisher, declarer)
+        self._sink = sink
 
     def transform_roles(self) -> Iterator[tuple[str, Role]]:
         registry = Registry()
@@ -129,7 +150,9 @@ class Bus:
             )
         if endpoint.poller is not None:
             queue = lease_queue(endpoint.name, endpoint.poll_kind)
-            poll = LeasedPoll(queue, endpoint.poller, self._links, self._publisher, self.sink, endpoint.poll_s)
+            poll = LeasedPoll(
+                queue, endpoint.poller, self._links, self._publisher, self._sink, endpoint.poll_s, self._declarer
+            )
             yield queue, poll.run
 
     def _consumer(
@@ -241,6 +264,16 @@ async def _base(stack: AsyncExitStack, name: str, landscape: Landscape, secrets:
         settle_s=base.settle_s,
         max_parallel=base.max_parallel,
     )
+
+
+async def _measure(stack: AsyncExitStack, settings: Settings, landscape: Landscape, links: LinkSource) -> Measure:
+    """By the management plugin where it is known, else by counting what waits."""
+    if settings.management_url is None:
+        queues = [queue.name for queue in worked_queues(landscape)]
+        return counted_by(links, [name for queue in queues for name in (queue, parked_queue(queue), dead_queue(queue))])
+    url = settings.management_url.get_secret_value()
+    administration = Administration(url, settings.amqp_url.get_secret_value())
+    return measured_by(await stack.enter_async_context(administration))
 
 
 @asynccontextmanager

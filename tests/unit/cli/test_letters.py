@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from esb_bus.deadletter import Letter
+from esb_bus.deadletter import Letter, is_about
 from esb_cli.dead import explained, remedy, result_text
-from esb_cli.letters import LetterUnknown, Taken, is_about, pick
+from esb_cli.letters import LetterUnknown, Taken, pick
 
 LETTER = Letter(
     id="5f0e/onec.trade/customer_order",
