@@ -83,6 +83,7 @@ class Publisher:
             # A channel that has once looked for the leader of a queue on a node that is gone refuses for ever
             # (seen on 3.10.8); a new one looks anew.
             if channel is self._channel:
+                self._channel = None
                 await channel.close()
             raise
         except BrokerUnavailable:
