@@ -8,7 +8,7 @@ ON_BROKER := $(if $(RABBITMQ),env -u ESB_AMQP_URL -u ESB_AMQP_MANAGEMENT_URL ESB
 SOURCES := schemas bus adapters transformers tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test conformance chaos bench lint format lock audit image-rehearsal clean
+.PHONY: help setup demo test conformance chaos cluster bench lint format lock audit image-rehearsal clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -27,6 +27,9 @@ conformance: setup ## data of real systems: REFERENCE=<folder>; real clients: CL
 
 chaos: setup ## attack the promises; SEED=7 repeats a run, EVENTS=1000 orders, MINUTES=… of blows
 	@$(PYTHON_BIN) tests/chaos/main.py $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+cluster: setup ## three nodes lost, parted, frozen and restarted under load; RABBITMQ=4 takes that one
+	@$(ON_BROKER) ESB_LONG=1 $(PYTHON_BIN) -m pytest tests/cluster -rs $(ARGS)
 
 bench: setup ## speed and memory; writes .run/bench.json
 	@$(PYTHON_BIN) tests/bench/main.py $(ARGS)

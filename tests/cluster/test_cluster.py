@@ -1,0 +1,116 @@
+"""A cluster loses a node, is parted, is restarted node by node: the bus goes on elsewhere and nothing goes amiss."""
+
+import asyncio
+from functools import partial
+
+import pytest
+from tests.cluster.conftest import Traffic, home_of, note
+from tests.integration.bus.conftest import until
+
+from esb_bus.broker import Declarer
+from esb_bus.topology import stream, work_queue
+from esb_standins.nodes.cluster import SIZE, Cluster
+from esb_standins.nodes.wires import State
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+STANDS_STILL_S = 10
+
+
+async def test_every_queue_and_every_history_is_on_all_nodes(three: Cluster, unique: str):
+    queues = [work_queue(unique, "orders"), stream(unique, 30)]
+
+    await Declarer(",".join(three.amqp_urls), queues).declare_all()
+
+    for queue in queues:
+        # The console learns of a new stream some seconds later.
+        await until(partial(is_on_all, three, queue.name), 30)
+
+
+async def is_on_all(made: Cluster, queue: str) -> bool:
+    told = await made.ask(f"/api/queues/%2F/{queue}")
+    return sorted(told.get("members", [])) == [f"esb@node{number + 1}" for number in range(SIZE)]
+
+
+@pytest.mark.timeout(180)
+async def test_loss_of_the_node_that_leads_the_queue_is_made_good_by_the_others(three: Cluster, unique: str):
+    await Declarer(three.amqp_urls[0], [work_queue(unique, "")]).declare_all()
+    victim = await home_of(three, unique)
+    async with Traffic(three, unique, victim, settle_s=1).flowing() as traffic:
+        traffic.blow()
+        await three.nodes[victim].kill()
+        stood_still_s = await traffic.recovered()
+
+    await three.nodes[victim].revive()
+    traffic.check()
+    note("leader killed", stood_still_s=stood_still_s)
+    assert stood_still_s < STANDS_STILL_S
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("victim", range(SIZE))
+async def test_any_node_may_be_killed_and_come_back_under_load(three: Cluster, unique: str, victim: int):
+    await three.together()
+    async with Traffic(three, unique, victim, settle_s=1).flowing() as traffic:
+        traffic.blow()
+        await three.nodes[victim].kill()
+        stood_still_s = await traffic.recovered()
+        await three.nodes[victim].revive()
+        await three.together()
+        await traffic.recovered()
+
+    traffic.check()
+    note(f"node {victim + 1} killed", stood_still_s=stood_still_s)
+    assert stood_still_s < STANDS_STILL_S
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+async def test_a_frozen_node_is_left_by_its_clients(three: Cluster, unique: str):
+    await three.together()
+    async with Traffic(three, unique, 1, settle_s=20).flowing() as traffic:
+        traffic.blow()
+        three.nodes[1].pause()
+        stood_still_s = await traffic.recovered(90)
+        three.nodes[1].resume()
+        await three.together()
+
+    traffic.check()
+    note("node frozen, settle time 20 s", stood_still_s=stood_still_s)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("state", "settle_s"), [(State.CUT, 5), (State.SILENT, 30)], ids=["cut off", "cut off without a word"]
+)
+async def test_a_minority_stops_and_the_others_go_on(three: Cluster, unique: str, state: State, settle_s: float):
+    await three.together()
+    async with Traffic(three, unique, 2, settle_s=settle_s).flowing() as traffic:
+        traffic.blow()
+        three.part({2}, state)
+        stood_still_s = await traffic.recovered(90)
+        three.heal()
+        await three.together()
+        await traffic.recovered()
+
+    traffic.check()
+    note(f"minority {state.value}, settle time {settle_s} s", stood_still_s=stood_still_s)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+async def test_nodes_may_be_restarted_one_after_the_other(three: Cluster, unique: str):
+    await three.together()
+    longest = 0.0
+    async with Traffic(three, unique, 0, settle_s=1).flowing() as traffic:
+        for node in three.nodes:
+            traffic.blow()
+            await node.restart()
+            await three.together()
+            longest = max(longest, await traffic.recovered())
+            await asyncio.sleep(1)
+
+    traffic.check()
+    note("rolling restart", stood_still_s=longest)
+    assert longest < STANDS_STILL_S
