@@ -62,7 +62,7 @@ class Reads:
     """When each deal was read last: one user action causes several events, and one read answers all of them.
 
     What was received before a read began had happened before it, so the read has seen it. Should the clocks of two
-    processes ever disagree, the poll brings the deal, because its version is newer than the one that was published.
+    processes ever disagree, the poll brings the deal: what it finds is judged by the portal's own versions alone.
     """
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class Bitrix24Mapper:
         if modified is not None and modified <= await self._seen_version(deal_id):
             return ()
         key = order_key(self._endpoint, deal_id)
-        if self._reads.covers(key, message.received_at):
+        if modified is None and self._reads.covers(key, message.received_at):
             return ()
         await asyncio.sleep(settling_s(message.received_at, datetime.now(UTC)))
         self._reads.begin(key, datetime.now(UTC))
