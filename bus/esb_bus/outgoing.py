@@ -46,7 +46,11 @@ class _Bounded(httpx.AsyncBaseTransport):
         self._inner = inner
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await self._inner.handle_async_request(request)
+        try:
+            response = await self._inner.handle_async_request(request)
+        except AttributeError as error:
+            # anyio asks the socket of a transport that uvloop has taken it from: the connection was reset just now.
+            raise httpx.ReadError("the connection was reset", request=request) from error
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in {"", "identity"}:
             await response.aclose()

@@ -2,44 +2,12 @@
 
 import asyncio
 import socket
-import struct
-import threading
 import time
-from contextlib import contextmanager
 
-import uvloop
+from tests.resetting import resetting_server, under_uvloop
 
 from esb_adapters.bitrix24.budget import RedisBudget
 from esb_bus.cache import RedisCache, open_redis
-
-RESET = struct.pack("ii", 1, 0)
-
-
-@contextmanager
-def resetting_server():
-    """Resets every connection as soon as it is accepted, in a thread of its own: also before the first byte is sent."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve():
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                connection.close()
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"redis://:word@127.0.0.1:{listener.getsockname()[1]}/0"
-        listener.shutdown(socket.SHUT_RDWR)
-    thread.join()
-
-
-def under_uvloop(coroutine):
-    """As `esb run` does: its transports refuse to write after a reset in a way of their own."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(coroutine)
 
 
 def test_a_connection_that_is_reset_at_any_moment_is_a_miss():
@@ -50,8 +18,8 @@ def test_a_connection_that_is_reset_at_any_moment_is_a_miss():
         await connection.aclose()
         return {answer for some in answers for answer in some}
 
-    with resetting_server() as url:
-        assert under_uvloop(ask(url)) == {None}
+    with resetting_server() as port:
+        assert under_uvloop(ask(f"redis://:word@127.0.0.1:{port}/0")) == {None}
 
 
 def test_a_rate_budget_whose_connection_is_reset_counts_by_itself():
@@ -62,8 +30,8 @@ def test_a_rate_budget_whose_connection_is_reset_counts_by_itself():
         await connection.aclose()
         return True
 
-    with resetting_server() as url:
-        assert under_uvloop(take(url))
+    with resetting_server() as port:
+        assert under_uvloop(take(f"redis://:word@127.0.0.1:{port}/0"))
 
 
 async def test_a_silent_redis_costs_its_patience_once_and_not_for_every_question():
