@@ -69,7 +69,7 @@ class Blows:
     async def change_landscape(self, blow: Blow) -> None:
         """Another parallelism and other limits, as an upgrade brings them: stop in order, start anew."""
         async with self._locks[blow.target]:
-            self._check_alive(blow.target)
+            self.check_alive(blow.target)
             file = self._stage.landscapes[blow.target]
             text = file.read_text("utf-8")
             old, new = (4, 2) if "max_parallel = 4" in text else (2, 4)
@@ -98,10 +98,10 @@ class Blows:
                 os.kill(pid, signal.SIGCONT)
 
     async def _die(self, bus: str) -> None:
-        self._check_alive(bus)
+        self.check_alive(bus)
         await asyncio.to_thread(self._stage.buses[bus].kill)
 
-    def _check_alive(self, bus: str) -> None:
+    def check_alive(self, bus: str) -> None:
         if not self._stage.buses[bus].resident_bytes():
             self.deaths.append(f"{bus} had ended by itself")
 

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from esb_standins.nodes import NodesUnavailable
 ROOT = Path(__file__).resolve().parents[2]
 RUN_DIR = ROOT / ".run" / "chaos"
 SHOWN = 6
+OUTCRIES = ('"error_code":"bug"', '"role.failed"', '"session.failed"', '"endpoint.probe_failed"', "Traceback (most")
 NO_NODES = 3
 """Exit status without servers to kill."""
 SHORT_S = 180.0
@@ -69,12 +70,13 @@ class Outcome:
     wish: Wish
     judgement: Judgement
     done: Counter[str]
-    deaths: tuple[str, ...]
+    wrong: tuple[str, ...]
+    """What processes of the bus did that they never should: end by themselves, meet errors nobody translated."""
     seconds: float
 
     @property
     def findings(self) -> list[tuple[str, str]]:
-        return [*self.judgement.findings(), *(("bus ended", death) for death in self.deaths)]
+        return [*self.judgement.findings(), *(("bug", sentence) for sentence in self.wrong)]
 
     def figures(self) -> dict[str, Any]:
         report, kinds = self.judgement.report, Counter(kind for kind, _ in self.findings)
@@ -126,10 +128,18 @@ async def chaos(wish: Wish) -> Outcome:
             with contextlib.suppress(asyncio.CancelledError):
                 await looking
         for bus in running.buses:
-            striking._check_alive(bus)
-        outcome = Outcome(wish, judgement, striking.done, tuple(striking.deaths), time.monotonic() - started)
+            striking.check_alive(bus)
+        wrong = (*striking.deaths, *_outcries(running))
+        outcome = Outcome(wish, judgement, striking.done, wrong, time.monotonic() - started)
         _explain(outcome, running, directory)
         return outcome
+
+
+def _outcries(running: Stage) -> Iterator[str]:
+    """Errors that nobody foresaw, from the logs of the bus."""
+    for name, child in running.buses.items():
+        with child.log.open(encoding="utf-8", errors="replace") as log:
+            yield from (f"{name}: {line[:300].strip()}" for line in log if any(word in line for word in OUTCRIES))
 
 
 async def _mistype(running: Stage) -> None:
