@@ -20,7 +20,7 @@ demo: setup ## the company of three legal entities on stand-ins; ARGS="--keep" l
 	@.venv/bin/esb demo $(ARGS)
 
 test: setup lint ## all checks and tests, on a real RabbitMQ and Redis; RABBITMQ=4 takes that one, ARGS="-k word" picks some
-	@$(ON_BROKER) $(PYTHON_BIN) -m pytest --cov --cov-report=term $(ARGS)
+	@$(ON_BROKER) $(PYTHON_BIN) -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term $(ARGS)
 
 conformance: setup ## data of real systems: REFERENCE=<folder>; real clients: CLIENTS=1
 	@ESB_REFERENCE="$(REFERENCE)" ESB_CLIENTS="$(CLIENTS)" $(PYTHON_BIN) -m pytest tests/conformance -rs $(ARGS)
