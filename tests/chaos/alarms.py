@@ -16,7 +16,7 @@ from esb_standins.nodes.server import PrivateServer
 MEMORY: Final = 'vm_memory_monitor:set_vm_memory_high_watermark({{absolute, "{}"}})'
 DISK: Final = 'rabbit_disk_monitor:set_disk_free_limit("{}")'
 NODE_NAME: Final = "esb@localhost"
-RAISED: Final = {"memory": MEMORY.format("1MB"), "disk": DISK.format("1000TB")}
+RAISED: Final = {"memory": MEMORY.format("1MB"), "disk": DISK.format("999999GB")}
 CLEARED: Final = {"memory": MEMORY.format("1GB"), "disk": DISK.format("50MB")}
 
 PATIENCE_S = 30

@@ -83,7 +83,7 @@ async def settle(stage: Stage, people: People, tell: Callable[[str], None]) -> J
         report=reconcile(found, PLACEMENT),
         found=found,
         twins=tuple([sentence async for sentence in _twins(stage)]),
-        untold=tuple(await _untold(stage)),
+        untold=tuple(await _untold(stage, people)),
         stuck=tuple(f"{count} messages stay in {queue}" for queue, count in waiting.items()),
         letters=tuple(letter for letter in found.letters if letter.reason not in HONEST),
         replayed=replayed,
@@ -111,7 +111,7 @@ async def _come_to_rest(stage: Stage, people: People) -> dict[str, int]:
 
 
 async def _is_complete(stage: Stage, people: People) -> bool:
-    return not reconcile(await _evidence(stage, people), PLACEMENT).missing and not await _untold(stage)
+    return not reconcile(await _evidence(stage, people), PLACEMENT).missing and not await _untold(stage, people)
 
 
 async def _evidence(stage: Stage, people: People) -> Evidence:
@@ -145,14 +145,23 @@ async def _esb(stage: Stage, *arguments: str) -> str:
     return output.decode()
 
 
-async def _untold(stage: Stage) -> list[str]:
+async def _untold(stage: Stage, people: People) -> list[str]:
+    """Deals whose managers do not see what became of them: no number, no reason, or a payment that is not there."""
+    paid = {payment.order_key.rpartition("/")[2] for payment in people.payments if PORTAL in payment.order_key}
     deals = await stage.control.objects(PORTAL, "deal")
     return [
-        f"deal {deal['ID']} knows neither its number in 1C nor why there is none"
-        for deal in deals
-        if not (deal.get("UF_CRM_ESB_NUMBER") or deal.get("UF_CRM_ESB_STATUS"))
-        # A deal that was lost before anybody read it never was an order.
-        and not str(deal["STAGE_ID"]).endswith(("LOSE", "APOLOGY"))
+        *(
+            f"deal {deal['ID']} knows neither its number in 1C nor why there is none"
+            for deal in deals
+            if not (deal.get("UF_CRM_ESB_NUMBER") or deal.get("UF_CRM_ESB_STATUS"))
+            # A deal that was lost before anybody read it never was an order.
+            and not str(deal["STAGE_ID"]).endswith(("LOSE", "APOLOGY"))
+        ),
+        *(
+            f"deal {deal['ID']} does not know of its payment"
+            for deal in deals
+            if str(deal["ID"]) in paid and not deal.get("UF_CRM_ESB_PAID")
+        ),
     ]
 
 
