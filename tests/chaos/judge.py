@@ -22,6 +22,8 @@ from esb_cli.demo.reconcile import Report, reconcile
 PLACEMENT: Final = Placement(ORDER_BASE, BUH)
 HONEST: Final = frozenset({"unknown_product"})
 """What is a dead letter for a reason that no mending of machines takes away: the mistyped article of the demo."""
+REFUSED: Final = frozenset({"posting_refused", "behind_another_letter"})
+"""What a base refuses for a while, with words for a person: the only letters that broken machines may lead to."""
 QUIET_S: Final = 4.0
 STUCK_S: Final = 40.0
 """Longer than anything that waits: parked threads, probes of an endpoint, a poll."""
