@@ -55,12 +55,11 @@ class Wish:
         return SHORT if self.seconds <= SHORT_S else LONG
 
     def blows(self) -> tuple[Blow, ...]:
-        """The schedule; with `only`, of the kinds whose description holds one of these words."""
-        blows = schedule(self.seed, self.seconds, self.severity)
-        return tuple(blow for blow in blows if not self.only or any(word in str(blow) for word in self.only))
+        return schedule(self.seed, self.seconds, self.severity, self.only)
 
     def again(self) -> str:
-        return f"make chaos SEED={self.seed} EVENTS={self.events} MINUTES={self.minutes:g}"
+        only = f' ARGS="--only {",".join(self.only)}"' if self.only else ""
+        return f"make chaos SEED={self.seed} EVENTS={self.events} MINUTES={self.minutes:g}{only}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,7 @@ def _parsed(arguments: Sequence[str] | None) -> Wish:
     parser.add_argument(
         "--minutes", type=float, default=0, help="of blows; unless given, as many as six orders a second need"
     )
-    parser.add_argument("--only", default="", help="words; only blows whose description holds one of them")
+    parser.add_argument("--only", default="", help="words; only kinds of blows that hold one of them")
     parser.add_argument("--run-dir", type=Path, default=RUN_DIR)
     wish = parser.parse_args(arguments)
     seed = int(time.time()) % 100_000 if wish.seed is None else wish.seed

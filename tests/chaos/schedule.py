@@ -1,7 +1,7 @@
 """What is done to the bus and when: a pure function of the seed, so that a run can be repeated."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -113,16 +113,21 @@ KINDS: Final = (
 )  # fmt: skip
 
 
-def schedule(seed: int, seconds: float, severity: Severity) -> tuple[Blow, ...]:
-    """Return every blow of a run, in the order of time. All kinds come once before one comes twice."""
-    return tuple(_blows(random.Random(seed), seconds, severity))
+def schedule(seed: int, seconds: float, severity: Severity, only: Collection[str] = ()) -> tuple[Blow, ...]:
+    """Return every blow of a run, in the order of time. All kinds come once before one comes twice.
+
+    Args:
+        only: words; if any, only kinds are drawn whose name, targets or details hold one of them.
+    """
+    kinds = [kind for kind in KINDS if not only or any(word in str(kind) for word in only)]
+    return tuple(_blows(random.Random(seed), seconds, severity, kinds)) if kinds else ()
 
 
-def _blows(dice: random.Random, seconds: float, severity: Severity) -> Iterator[Blow]:
+def _blows(dice: random.Random, seconds: float, severity: Severity, kinds: list[_Kind]) -> Iterator[Blow]:
     at, bag = 2.0, []
     while at < seconds:
         if not bag:
-            bag = dice.sample(KINDS, len(KINDS))
+            bag = dice.sample(kinds, len(kinds))
         kind = bag.pop()
         length = severity.pause if kind.name == "pause_bus" else kind.length
         more = dict(kind.more)
