@@ -4,13 +4,17 @@ import argparse
 import asyncio
 import contextlib
 import json
+import platform
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from chaos.blows import Blows
 from chaos.judge import Judgement, settle, story
@@ -72,6 +76,7 @@ class Outcome:
     wrong: tuple[str, ...]
     """What processes of the bus did that they never should: end by themselves, meet errors nobody translated."""
     seconds: float
+    versions: str
 
     @property
     def findings(self) -> list[tuple[str, str]]:
@@ -81,6 +86,8 @@ class Outcome:
         report, kinds = self.judgement.report, Counter(kind for kind, _ in self.findings)
         return {
             "seed": self.wish.seed,
+            "date": datetime.now(UTC).date().isoformat(),
+            "versions": self.versions,
             "events": report.orders_sent,
             "documents": report.documents,
             "invoices": report.invoices,
@@ -129,9 +136,16 @@ async def chaos(wish: Wish) -> Outcome:
         for bus in running.buses:
             striking.check_alive(bus)
         wrong = (*striking.deaths, *_outcries(running))
-        outcome = Outcome(wish, judgement, striking.done, wrong, time.monotonic() - started)
+        outcome = Outcome(wish, judgement, striking.done, wrong, time.monotonic() - started, await _versions(running))
         _explain(outcome, running, directory)
         return outcome
+
+
+async def _versions(running: Stage) -> str:
+    assert running.nodes.management_url is not None
+    async with httpx.AsyncClient(base_url=running.nodes.management_url, trust_env=False) as client:
+        overview = (await client.get("/api/overview")).json()
+    return f"RabbitMQ {overview['rabbitmq_version']}, Python {platform.python_version()}"
 
 
 def _outcries(running: Stage) -> Iterator[str]:
