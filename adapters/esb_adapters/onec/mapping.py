@@ -161,7 +161,7 @@ def _delivery_in_header(delivery: Delivery | None, known: Resolved) -> dict[str,
 
 
 def delivery_line(order: OrderState, facts: DocumentFacts) -> OrderLine | None:
-    """Delivery as a line, where the document has no fields for it. Without an article the method's name stands for it."""
+    """Delivery as a line, where the document has no fields for it; the method's name stands for a missing article."""
     delivery = order.delivery
     if delivery is None or not delivery.amount or "delivery_amount" in facts.fields:
         return None
