@@ -79,6 +79,8 @@ async def test_a_frozen_node_is_left_by_its_clients(three: Cluster, unique: str)
             pauses = await traffic.recovered(90)
         finally:
             three.nodes[1].resume()
+        # On 4.0.5 a node that slept through its own loss may stay parted until somebody restarts it.
+        await three.nodes[1].restart()
         await three.together()
 
     traffic.check()
