@@ -61,9 +61,9 @@ class Measured:
 
 def show_report(console: Console, report: Report, measured: Measured) -> None:
     table = Table(title="The bases themselves say", title_justify="left", show_header=False, box=None, padding=(0, 2))
-    table.add_column(style="bold", min_width=22)
-    table.add_column(justify="right")
-    table.add_column(style="dim", no_wrap=True, overflow="ellipsis")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim")
     for name, value, meaning in _lines(report, measured):
         table.add_row(name, value, meaning)
     console.print()
